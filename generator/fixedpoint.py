@@ -1,0 +1,149 @@
+"""Fixed-point arithmetic, bit for bit as TensorFlow Lite for Microcontrollers does it.
+
+Rule: *double rounding*. A 32-bit accumulator is scaled by a 31-bit multiplier with one rounding
+(saturating rounding doubling high multiplication, ties towards plus infinity), then shifted right with
+a second rounding (ties away from zero). Source: tflite-micro
+``tensorflow/lite/kernels/internal/common.h`` and ``quantization_util.cc`` (TFLITE_SINGLE_ROUNDING off).
+
+All functions take and return Python integers or int64 arrays that hold int32 values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+Ints = TypeVar("Ints", int, IntArray)
+
+INT32_MIN = -(1 << 31)
+INT32_MAX = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """real = mantissa / 2**31 * 2**shift; mantissa in [2**30, 2**31) or 0."""
+
+    mantissa: int
+    shift: int
+
+
+def round_half_away(value: float) -> int:
+    """C's ``round``: halves go away from zero."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+def quantize_multiplier(real: float) -> Multiplier:
+    """TFLM's ``QuantizeMultiplier``; a factor below 2**-31 becomes 0."""
+    if real == 0.0:
+        return Multiplier(0, 0)
+    fraction, shift = math.frexp(real)
+    mantissa = round_half_away(fraction * (1 << 31))
+    if mantissa == 1 << 31:
+        mantissa //= 2
+        shift += 1
+    if shift < -31:
+        return Multiplier(0, 0)
+    if shift > 30:  # saturates, as TFLM does
+        return Multiplier(INT32_MAX, 30)
+    return Multiplier(mantissa, shift)
+
+
+def wrap_int32(value: Ints) -> Ints:
+    """Two's complement wrap to 32 bits."""
+    return ((value + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+
+
+def high_mul(a: Ints, b: Ints | int) -> Ints:
+    """Saturating rounding doubling high multiplication: (a*b + 2**30) >> 31.
+
+    The one overflow, INT32_MIN * INT32_MIN, saturates.
+    """
+    product = (a * b + (1 << 30)) >> 31
+    if isinstance(product, int):
+        return min(product, INT32_MAX)
+    saturated: IntArray = np.minimum(product, INT32_MAX)
+    return saturated
+
+
+def rounding_shift_right(value: Ints, exponent: int) -> Ints:
+    """Divide by 2**exponent (0..31), rounding halves away from zero."""
+    mask = (1 << exponent) - 1
+    remainder = value & mask
+    threshold = (mask >> 1) + (value < 0)
+    return (value >> exponent) + (remainder > threshold)
+
+
+def scale_by(value: Ints, multiplier: Multiplier) -> Ints:
+    """TFLM's ``MultiplyByQuantizedMultiplier`` with double rounding."""
+    left = max(multiplier.shift, 0)
+    right = max(-multiplier.shift, 0)
+    return rounding_shift_right(high_mul(wrap_int32(value << left), multiplier.mantissa), right)
+
+
+# Exponential, reciprocal and logistic in fixed point (gemmlowp's ``fixedpoint.h``). A number with i integer
+# bits is an int32 with 31 - i fractional bits. Only scalars: they fill tables.
+
+_EXP_MINUS_EIGHTH = 1895147668  # exp(-1/8)
+_ONE_THIRD = 715827883
+_EXP_FACTORS = {  # exponent e: exp(-2**e)
+    -2: 1672461947,
+    -1: 1302514674,
+    0: 790015084,
+    1: 290630308,
+    2: 39332535,
+    3: 720401,
+    4: 242,
+}
+
+
+def _saturate(value: int) -> int:
+    return max(INT32_MIN, min(INT32_MAX, value))
+
+
+def exp_of_negative(value: int, integer_bits: int) -> int:
+    """exp(value) for value <= 0 with ``integer_bits``; the result has 0 integer bits."""
+    if value == 0:
+        return INT32_MAX
+    fractional_bits = 31 - integer_bits
+    quarter = 1 << (fractional_bits - 2)
+    in_quarter = (value & (quarter - 1)) - quarter  # in [-1/4, 0)
+    x = _saturate(in_quarter << integer_bits) + (1 << 28)  # + 1/8: centre of the interval
+    x2 = high_mul(x, x)
+    x3 = high_mul(x2, x)
+    x4 = high_mul(x2, x2)
+    tail = rounding_shift_right(high_mul(rounding_shift_right(x4, 2) + x3, _ONE_THIRD) + x2, 1)
+    result = _EXP_MINUS_EIGHTH + high_mul(_EXP_MINUS_EIGHTH, x + tail)
+    remainder = in_quarter - value
+    for exponent, factor in _EXP_FACTORS.items():
+        if integer_bits > exponent and remainder & (1 << (fractional_bits + exponent)):
+            result = high_mul(result, factor)
+    return result
+
+
+def one_over_one_plus(value: int) -> int:
+    """1 / (1 + value) for value in [0, 1] with 0 integer bits: three Newton steps."""
+    half_denominator = (value + INT32_MAX + 1) >> 1  # rounded half sum of non-negative numbers
+    x = 1515870810 + high_mul(half_denominator, -1010580540)  # 48/17 - 32/17 d, 2 integer bits
+    for _ in range(3):
+        residual = (1 << 29) - high_mul(half_denominator, x)
+        x += _saturate(high_mul(x, residual) << 2)
+    return _saturate(x << 1)
+
+
+def logistic(value: int, integer_bits: int) -> int:
+    """1 / (1 + exp(-value)), result with 0 integer bits."""
+    if value == 0:
+        return 1 << 30
+    positive = one_over_one_plus(exp_of_negative(-abs(value), integer_bits))
+    return positive if value > 0 else INT32_MAX - positive
+
+
+def input_radius(integer_bits: int, left_shift: int) -> int:
+    """TFLM's ``CalculateInputRadius``: largest |input| that stays in range after the left shift."""
+    limit = 1.0 * ((1 << integer_bits) - 1) * (1 << (31 - integer_bits)) / (1 << left_shift)
+    return math.floor(limit)

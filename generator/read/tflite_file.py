@@ -1,0 +1,249 @@
+"""A .tflite file into a Graph. Files come from strangers: nothing is believed before it is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tflite
+
+from generator.errors import ModelError, UsageError
+from generator.graph import Attributes, DType, Graph, Operator, Quantization, Tensor
+from generator.read.operators import OPERATOR_NAMES, READERS, Node
+
+_MAX_FILE_BYTES = 64 << 20
+_MAX_ELEMENTS = 1 << 28
+
+_DTYPES = {
+    tflite.TensorType.INT8: DType.INT8,
+    tflite.TensorType.UINT8: DType.UINT8,
+    tflite.TensorType.INT16: DType.INT16,
+    tflite.TensorType.INT32: DType.INT32,
+    tflite.TensorType.INT64: DType.INT64,
+    tflite.TensorType.FLOAT32: DType.FLOAT32,
+    tflite.TensorType.BOOL: DType.BOOL,
+}
+_TYPE_NAMES = {number: name for name, number in vars(tflite.TensorType).items() if isinstance(number, int)}
+
+# What the schema classes and struct raise on offsets and lengths that lie.
+_BROKEN = (
+    ZeroDivisionError,
+    struct.error,
+    IndexError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    UnicodeDecodeError,
+    MemoryError,
+)
+
+
+def supported_operators() -> tuple[str, ...]:
+    """Names of all operators that can be read, sorted."""
+    return tuple(sorted(OPERATOR_NAMES[code] for code in READERS))
+
+
+def read_tflite(path: Path) -> Graph:
+    """Read a model file.
+
+    Raises UsageError if there is no such file, ModelError with every problem found if it cannot be used.
+    """
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ModelError(str(path), [f"the file is larger than {_MAX_FILE_BYTES >> 20} MiB"])
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read model {path}: {error.strerror}") from error
+    return read_tflite_bytes(data, path.stem, str(path))
+
+
+def read_tflite_bytes(data: bytes, name: str, subject: str) -> Graph:
+    """Read a model from memory; ``subject`` names it in messages."""
+    if len(data) < 16 or data[4:8] != b"TFL3":
+        raise ModelError(subject, ["this is not a .tflite file (no TFL3 identifier)"])
+    reader = _Reader(data)
+    try:
+        graph = reader.graph(name)
+    except _BROKEN as error:
+        raise ModelError(
+            subject, [*reader.problems, f"the file is malformed or truncated ({error})"]
+        ) from error
+    if reader.problems:
+        raise ModelError(subject, reader.problems)
+    return graph
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.model = tflite.Model.GetRootAs(data, 0)
+        self.problems: list[str] = []
+
+    def graph(self, name: str) -> Graph:
+        subgraphs = self.model.SubgraphsLength()
+        if subgraphs != 1:
+            self.problems.append(f"has {subgraphs} subgraphs (control flow is not supported), needs 1")
+            if subgraphs < 1:
+                return Graph(name, "", {}, (), (), ())
+        subgraph = self.model.Subgraphs(0)
+        tensors = {
+            i: self._tensor(i, subgraph.Tensors(i)) for i in range(self._count(subgraph.TensorsLength()))
+        }
+        inputs = self._indices(subgraph.InputsAsNumpy(), tensors, "model input")
+        outputs = self._indices(subgraph.OutputsAsNumpy(), tensors, "model output")
+        if not inputs or not outputs:
+            self.problems.append(
+                f"has {len(inputs)} inputs and {len(outputs)} outputs, needs at least one of each"
+            )
+        operators = []
+        for i in range(self._count(subgraph.OperatorsLength())):
+            operator = self._operator(i, subgraph.Operators(i), tensors)
+            if operator is not None:
+                operators.append(operator)
+        if not self.problems:
+            self._check_order(tensors, operators, inputs, outputs)
+        return Graph(name, hashlib.sha256(self.data).hexdigest(), tensors, tuple(operators), inputs, outputs)
+
+    def _count(self, length: int) -> int:
+        if length > len(self.data) // 4:
+            raise ValueError(f"a list of {length} entries is longer than the file")
+        return length
+
+    def _indices(self, numbers: Any, tensors: dict[int, Tensor], what: str) -> tuple[int, ...]:
+        indices = () if isinstance(numbers, int) else tuple(int(n) for n in numbers)
+        for index in indices:
+            if index not in tensors:
+                raise ValueError(f"{what} refers to tensor {index}, there are {len(tensors)}")
+        return indices
+
+    def _tensor(self, index: int, table: Any) -> Tensor:
+        raw_name = table.Name()
+        name = raw_name.decode("utf-8", "replace") if raw_name else f"tensor_{index}"
+        shape_numbers = table.ShapeAsNumpy()
+        shape = () if isinstance(shape_numbers, int) else tuple(int(n) for n in shape_numbers)
+        where = f"tensor {index} '{name}'"
+        signature = table.ShapeSignatureAsNumpy()
+        # A free batch of an otherwise fixed shape stands as 1 in ``shape``, as TFLM reads it.
+        if not isinstance(signature, int) and any(int(n) < 0 for n in signature[1:]):
+            self.problems.append(f"{where} has the dynamic shape {[int(n) for n in signature]}")
+        if any(n < 0 for n in shape) or math.prod(shape) > _MAX_ELEMENTS:
+            self.problems.append(f"{where} has the impossible shape {list(shape)}")
+            shape = (0,)
+        if table.Sparsity() is not None:
+            self.problems.append(f"{where} is stored sparse, which is not supported")
+        dtype = _DTYPES.get(table.Type())
+        if dtype is None:
+            self.problems.append(
+                f"{where} has the unsupported type {_TYPE_NAMES.get(table.Type(), table.Type())}"
+            )
+            dtype = DType.INT8
+        if table.IsVariable():
+            self.problems.append(f"{where} is a variable, which is not supported")
+        tensor = Tensor(index, name, shape, dtype, self._quantization(where, table.Quantization()))
+        return self._with_data(where, tensor, table.Buffer())
+
+    def _with_data(self, where: str, tensor: Tensor, number: int) -> Tensor:
+        if not 0 <= number < self.model.BuffersLength():
+            raise ValueError(f"{where} refers to buffer {number}, there are {self.model.BuffersLength()}")
+        buffer = self.model.Buffers(number)
+        if number == 0 or buffer.DataLength() == 0:
+            return tensor
+        data = buffer.DataAsNumpy().tobytes()
+        if len(data) != tensor.size_bytes:
+            self.problems.append(
+                f"{where} needs {tensor.size_bytes} bytes of data, the file holds {len(data)}"
+            )
+            return tensor
+        return Tensor(tensor.index, tensor.name, tensor.shape, tensor.dtype, tensor.quantization, data)
+
+    def _quantization(self, where: str, table: Any) -> Quantization | None:
+        if table is None or table.ScaleLength() == 0:
+            return None
+        scales = tuple(float(s) for s in table.ScaleAsNumpy())
+        zero_points = (
+            tuple(int(z) for z in table.ZeroPointAsNumpy()) if table.ZeroPointLength() else (0,) * len(scales)
+        )
+        if not all(math.isfinite(s) and s > 0 for s in scales):
+            self.problems.append(f"{where} has a scale that is not a positive number")
+            return None
+        if len(zero_points) == 1:
+            zero_points *= len(scales)
+        if len(zero_points) != len(scales) or any(not -32768 <= z <= 65535 for z in zero_points):
+            self.problems.append(f"{where} has zero points that do not fit its scales or type")
+            return None
+        return Quantization(scales, zero_points, table.QuantizedDimension())
+
+    def _operator(self, index: int, table: Any, tensors: dict[int, Tensor]) -> Operator | None:
+        code_index = table.OpcodeIndex()
+        if not 0 <= code_index < self.model.OperatorCodesLength():
+            raise ValueError(f"operator {index} refers to operator code {code_index}")
+        code = self.model.OperatorCodes(code_index)
+        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = OPERATOR_NAMES.get(builtin, str(builtin))
+        input_indices = self._operand_indices(table.InputsAsNumpy(), tensors, f"operator {index} {name}")
+        outputs = self._indices(table.OutputsAsNumpy(), tensors, f"operator {index} {name}")
+        if builtin not in READERS:
+            custom = code.CustomCode()
+            if custom:
+                name = f"{name} '{custom.decode('utf-8', 'replace')}'"
+            target = tensors[outputs[0]] if outputs else "no tensor"
+            self.problems.append(
+                f"operator {index} {name} (computes {target}) is not supported; "
+                f"supported are {', '.join(supported_operators())}"
+            )
+            return None
+        node = Node(
+            tuple(None if i is None else tensors[i] for i in input_indices),
+            tuple(tensors[i] for i in outputs),
+            self._options(table),
+        )
+        attributes: Attributes | None = READERS[builtin](node)
+        self.problems.extend(f"operator {index} {name}: {problem}" for problem in node.problems)
+        return None if attributes is None else Operator(index, attributes, input_indices, outputs)
+
+    def _operand_indices(self, numbers: Any, tensors: dict[int, Tensor], what: str) -> tuple[int | None, ...]:
+        raw = () if isinstance(numbers, int) else tuple(int(n) for n in numbers)
+        self._indices([n for n in raw if n != -1], tensors, what)
+        return tuple(None if n == -1 else n for n in raw)
+
+    @staticmethod
+    def _options(table: Any) -> Callable[[Any], Any]:
+        """The options table as the given schema class; absent options read as defaults."""
+
+        def options(schema_class: Any) -> Any:
+            found = table.BuiltinOptions()
+            instance = schema_class()
+            if found is None:
+                raise ValueError(f"an operator lacks its {schema_class.__name__}")
+            instance.Init(found.Bytes, found.Pos)
+            return instance
+
+        return options
+
+    def _check_order(
+        self,
+        tensors: dict[int, Tensor],
+        operators: list[Operator],
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+    ) -> None:
+        """Every tensor is known before it is read and written once: no cycles, no missing producers."""
+        known = set(inputs) | {i for i, t in tensors.items() if t.is_constant}
+        for operator in operators:
+            for index in operator.inputs:
+                if index is not None and index not in known:
+                    self.problems.append(f"{operator} reads {tensors[index]} before anything has computed it")
+            for index in operator.outputs:
+                if index in known:
+                    self.problems.append(f"{operator} writes {tensors[index]}, which already has a value")
+                known.add(index)
+        for index in outputs:
+            if index not in known:
+                self.problems.append(f"model output {tensors[index]} is never computed")
+            elif tensors[index].is_constant or index in inputs:
+                self.problems.append(f"model output {tensors[index]} does not depend on the operators")

@@ -1,0 +1,145 @@
+"""Real scales of the operators into the integers that TFLM computes with.
+
+Each function names the TFLM source whose order of float and double operations it follows: a product
+taken in float instead of double changes the last bits of a multiplier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.fixedpoint import (
+    INT32_MAX,
+    Multiplier,
+    exp_of_negative,
+    high_mul,
+    input_radius,
+    logistic,
+    one_over_one_plus,
+    quantize_multiplier,
+    round_half_away,
+    rounding_shift_right,
+    scale_by,
+)
+from generator.graph import Activation, Graph, Operator, Quantization, Tensor
+
+_ADD_LEFT_SHIFT = 20
+_SOFTMAX_INPUT_BITS = 5
+_SOFTMAX_SUM_BITS = 12
+_LOGISTIC_INPUT_BITS = 4
+
+
+def activation_range(activation: Activation, result: Tensor) -> tuple[int, int]:
+    """Smallest and largest quantized output (``CalculateActivationRangeQuantized``)."""
+    info = np.iinfo(np.dtype(result.dtype.value))
+    low, high = int(info.min), int(info.max)
+    scale, zero_point = np.float32(result.quant.scale), result.quant.zero_point
+
+    def quantized(real: float) -> int:
+        return zero_point + round_half_away(float(np.float32(real) / scale))
+
+    if activation in (Activation.RELU, Activation.RELU6):
+        low = max(low, quantized(0.0))
+    if activation is Activation.RELU6:
+        high = min(high, quantized(6.0))
+    if activation is Activation.RELU_N1_TO_1:
+        low, high = max(low, quantized(-1.0)), min(high, quantized(1.0))
+    return low, high
+
+
+def conv_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]:
+    """One per output channel, in double (``PopulateConvolutionQuantizationParams``)."""
+    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    channels = result.shape[-1]
+    scales = weights.quant.scales if weights.quant.is_per_channel else weights.quant.scales * channels
+    return tuple(quantize_multiplier(source.quant.scale * scale / result.quant.scale) for scale in scales)
+
+
+def fully_connected_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]:
+    """One per unit. Per tensor the product is taken in float (``GetQuantizedConvolutionMultipler``),
+    per channel in double (``CalculateOpDataFullyConnected``).
+    """
+    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    if weights.quant.is_per_channel:
+        return conv_multipliers(graph, operator)
+    product = float(np.float32(source.quant.scale) * np.float32(weights.quant.scale))
+    return (quantize_multiplier(product / result.quant.scale),) * weights.shape[0]
+
+
+def requantize_multiplier(source: Quantization, result: Quantization) -> Multiplier:
+    """QUANTIZE between integer types (``quantize_common.cc``)."""
+    return quantize_multiplier(source.scale / result.scale)
+
+
+@dataclass(frozen=True)
+class AddScaling:
+    """ADD: both inputs to a common scale with ``left_shift`` fractional bits, the sum to the output."""
+
+    left_shift: int
+    input_zero_points: tuple[int, int]
+    input_multipliers: tuple[Multiplier, Multiplier]
+    output_multiplier: Multiplier
+
+
+def add_scaling(graph: Graph, operator: Operator) -> AddScaling:
+    """As ``add_common.cc`` prepares it."""
+    first, second = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
+    twice_larger = 2.0 * max(first.scale, second.scale)
+    result = graph.result(operator).quant
+    return AddScaling(
+        _ADD_LEFT_SHIFT,
+        (first.zero_point, second.zero_point),
+        (quantize_multiplier(first.scale / twice_larger), quantize_multiplier(second.scale / twice_larger)),
+        quantize_multiplier(twice_larger / ((1 << _ADD_LEFT_SHIFT) * result.scale)),
+    )
+
+
+def logistic_table(source: Quantization) -> NDArray[np.int8]:
+    """Output for each int8 input, index 0 for -128 (``reference/integer_ops/logistic.h``)."""
+    multiplier = quantize_multiplier(source.scale * (1 << (31 - _LOGISTIC_INPUT_BITS)))
+    radius = input_radius(_LOGISTIC_INPUT_BITS, max(multiplier.shift, 0))
+    table = np.empty(256, np.int8)
+    for index in range(256):
+        centred = index - 128 - source.zero_point
+        if centred <= -radius:
+            output = 0
+        elif centred >= radius:
+            output = 255
+        else:
+            probability = logistic(scale_by(centred, multiplier), _LOGISTIC_INPUT_BITS)
+            output = min(rounding_shift_right(probability, 23), 255)
+        table[index] = output - 128
+    return table
+
+
+def softmax_exponentials(source: Quantization, beta: float) -> NDArray[np.int32]:
+    """exp(beta * scale * -d) for each distance d = 0..255 from the row's maximum, 31 fractional bits.
+
+    0 where TFLM leaves an element out as too small (``softmax_common.cc``, ``reference/softmax.h``).
+    """
+    real = min(beta * source.scale * (1 << (31 - _SOFTMAX_INPUT_BITS)), float(INT32_MAX))
+    multiplier = quantize_multiplier(real)
+    radius = input_radius(_SOFTMAX_INPUT_BITS, max(multiplier.shift, 0))
+    table = np.zeros(256, np.int32)
+    for distance in range(256):
+        if distance <= radius:
+            table[distance] = exp_of_negative(scale_by(-distance, multiplier), _SOFTMAX_INPUT_BITS)
+    return table
+
+
+def softmax_row(row: Sequence[int], table: NDArray[np.int32]) -> list[int]:
+    """One row of int8 logits into int8 probabilities, given :func:`softmax_exponentials`."""
+    largest = max(row)
+    exponentials = [int(table[largest - value]) for value in row]
+    total = sum(rounding_shift_right(e, _SOFTMAX_SUM_BITS) for e in exponentials)
+    headroom = 32 - total.bit_length()
+    reciprocal = one_over_one_plus((total << headroom) - (1 << 31))
+    exponent = _SOFTMAX_SUM_BITS - headroom + 31 - 8
+    return [
+        max(-128, min(127, rounding_shift_right(high_mul(reciprocal, e), exponent) - 128)) if e else -128
+        for e in exponentials
+    ]
