@@ -23,8 +23,8 @@ class RegionUse:
 class MemoryUse:
     """Bytes per memory of the part, in the part's order; memories that are not used show 0.
 
-    Flash counts what is stored there, copies of initialised data and of code that runs from RAM included. A RAM
-    counts what lives there at run time: code, data, zeroed and uninitialised buffers, the stack.
+    Flash counts what is stored there, copies of initialised data and of code that runs from RAM included.
+    A RAM counts what lives there at run time: code, data, zeroed and uninitialised buffers, the stack.
     """
 
     regions: Mapping[str, RegionUse]
