@@ -46,6 +46,11 @@ class Memory:
         return self.origin + self.size_bytes
 
     @property
+    def section(self) -> str:
+        """What the names of its linker sections begin with: ``itcm``, ``dtcm``, ``axi``, ``sram1``, ..."""
+        return self.name.lower().removesuffix("_sram")
+
+    @property
     def is_ram(self) -> bool:
         """Whether programs can write it."""
         return self.kind != "flash"
@@ -143,6 +148,19 @@ class Part:
         return any(memory.name == name for memory in self.memories)
 
     @property
+    def srams(self) -> tuple[Memory, ...]:
+        """The memories behind the bus matrix, in the file's order."""
+        return tuple(memory for memory in self.memories if memory.kind == "sram")
+
+    def usart(self, name: str) -> Usart:
+        """Serial port called ``name``; KeyError if the part has none."""
+        return {usart.name: usart for usart in self.usarts}[name]
+
+    def gpio_port(self, name: str) -> GpioPort:
+        """Bank of pins called ``name``, a letter; KeyError if the part has none."""
+        return {port.name: port for port in self.gpio_ports}[name]
+
+    @property
     def flash_bytes(self) -> int:
         """All flash."""
         return sum(m.size_bytes for m in self.memories if m.kind == "flash")
@@ -208,3 +226,9 @@ class Board:
     """Lit when the firmware has stopped at a fault."""
     source: str
     """Document or schematic the pins come from."""
+
+    @property
+    def ports(self) -> tuple[GpioPort, ...]:
+        """Every bank of pins in use, sorted."""
+        pins = (self.console.tx, self.console.rx, *(led.pin for led in self.leds))
+        return tuple(self.part.gpio_port(name) for name in sorted({pin.port for pin in pins}))
