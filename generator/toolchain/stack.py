@@ -187,7 +187,8 @@ class _Analysis:
         if table is None:
             return []
         words = self._words(table.vma, table.size_bytes)[1:]
-        return sorted({w & ~1 for w in words if w & 1 and w & ~1 in self._starts and w & ~1 != start})
+        handlers = {word & ~1 for word in words if self._is_function_pointer(word)}
+        return sorted(handlers - {start, self._image.entry})
 
     def _words(self, start: int, size_bytes: int) -> list[int]:
         try:

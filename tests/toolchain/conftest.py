@@ -64,7 +64,8 @@ def firmware(tmp_path: Path) -> Build:
         command = [
             COMPILER, *MACHINE, "-Os", "-ffunction-sections", "-fdata-sections", "-fstack-usage",
             "-nostartfiles", "-specs=nano.specs", "-specs=nosys.specs", "-Wl,--gc-sections",
-            "-Wl,--no-warn-rwx-segments", "-T", "script.ld", *flags, "program.c", "extra.S", "-o", "firmware.elf",
+            "-Wl,--no-warn-rwx-segments", "-T", "script.ld", *flags,
+            "program.c", "extra.S", "-o", "firmware.elf",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
