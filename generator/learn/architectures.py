@@ -1,0 +1,123 @@
+"""The networks that can be trained. Adding one is one function with :func:`_architecture` above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from generator.errors import UsageError
+from generator.learn.keras import tensorflow
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network before training.
+
+    Attributes:
+        name: as typed on the command line.
+        parameters: trainable parameters, checked whenever it is built.
+        input_shape: height, width, channels; values are pixels / 255.
+        dropout: default rate of every dropout layer, front to back.
+        layers: applies the layers to an input tensor.
+    """
+
+    name: str
+    parameters: int
+    input_shape: tuple[int, int, int]
+    dropout: tuple[float, ...]
+    layers: Callable[[Any, Any, tuple[float, ...]], Any]
+
+    def build(self, dropout: tuple[float, ...] | None = None) -> Any:
+        """Return a fresh ``keras.Model`` with one sigmoid output, the probability of class 1.
+
+        Raises:
+            UsageError: another number of rates than the network has dropout layers, or a rate outside 0..1.
+        """
+        rates = self.dropout if dropout is None else dropout
+        if len(rates) != len(self.dropout) or not all(0 <= rate < 1 for rate in rates):
+            raise UsageError(
+                f"{self.name} takes {len(self.dropout)} dropout rates from 0 to below 1, not {rates}"
+            )
+        keras = tensorflow().keras
+        inputs = keras.Input(self.input_shape, name="image")
+        model = keras.Model(inputs, self.layers(keras.layers, inputs, rates), name=self.name)
+        if model.count_params() != self.parameters:
+            raise AssertionError(f"{self.name} has {model.count_params()} parameters, not {self.parameters}")
+        return model
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+
+
+def architecture(name: str) -> Architecture:
+    """Return a network by name.
+
+    Raises:
+        UsageError: there is none; the message lists those there are.
+    """
+    if name not in ARCHITECTURES:
+        raise UsageError(f"no architecture is called {name!r}; there are {', '.join(sorted(ARCHITECTURES))}")
+    return ARCHITECTURES[name]
+
+
+_Layers = Callable[[Any, Any, tuple[float, ...]], Any]
+
+
+def _architecture(name: str, parameters: int, dropout: tuple[float, ...]) -> Callable[[_Layers], _Layers]:
+    def register(layers: _Layers) -> _Layers:
+        ARCHITECTURES[name] = Architecture(name, parameters, (32, 32, 3), dropout, layers)
+        return layers
+
+    return register
+
+
+@_architecture("mask_cnn", 128_193, dropout=(0.1, 0.15, 0.25, 0.3, 0.2))
+def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+    """The paper's own network; every convolution is "valid" (30, 13 and 4 pixels wide), 5.107 M MACs."""
+    for filters, rate in zip((32, 64, 128), dropout[:3], strict=True):
+        x = layer.Conv2D(filters, 3, activation="relu")(x)
+        x = layer.MaxPooling2D(2)(x)
+        x = layer.Dropout(rate)(x)
+    x = layer.Flatten()(x)
+    for units, rate in zip((64, 32), dropout[3:], strict=True):
+        x = layer.Dense(units, activation="relu")(x)
+        x = layer.Dropout(rate)(x)
+    return layer.Dense(1, activation="sigmoid", name="mask")(x)
+
+
+@_architecture("squeezenet", 723_009, dropout=(0.3,))
+def _squeezenet(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+    """SqueezeNet v1.1 (arXiv 1602.07360) up to fire9, on 32 x 32 pixels."""
+    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48, 64, 64)), dropout)
+
+
+@_architecture("squeezenet_modified", 336_705, dropout=(0.3,))
+def _squeezenet_modified(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+    """SqueezeNet v1.1 without fire8 and fire9."""
+    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48)), dropout)
+
+
+def _squeezenet_body(layer: Any, x: Any, last_fires: tuple[int, ...]) -> Any:
+    x = layer.Conv2D(64, 3, strides=2, activation="relu", name="conv1")(x)
+    number = 2
+    for squeezes in ((16, 16), (32, 32), last_fires):
+        x = layer.MaxPooling2D(3, strides=2)(x)
+        for squeeze in squeezes:
+            x = _fire(layer, x, squeeze, f"fire{number}")
+            number += 1
+    return x
+
+
+def _fire(layer: Any, x: Any, squeeze: int, name: str) -> Any:
+    x = layer.Conv2D(squeeze, 1, activation="relu", name=f"{name}_squeeze")(x)
+    narrow = layer.Conv2D(4 * squeeze, 1, activation="relu", name=f"{name}_expand1")(x)
+    wide = layer.Conv2D(4 * squeeze, 3, padding="same", activation="relu", name=f"{name}_expand3")(x)
+    return layer.Concatenate(name=f"{name}_concat")([narrow, wide])
+
+
+def _squeezenet_head(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+    x = layer.Dropout(dropout[0])(x)
+    x = layer.Conv2D(1, 1, name="conv10")(x)
+    x = layer.GlobalAveragePooling2D()(x)
+    return layer.Activation("sigmoid", name="mask")(x)

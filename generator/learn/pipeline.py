@@ -1,0 +1,168 @@
+"""Train, quantize, evaluate, and write down where the result comes from: a folder as in ``models/``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from generator.learn.architectures import architecture
+from generator.learn.augment import Augmentation
+from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
+from generator.learn.evaluate import Evaluation, Normalization, evaluate
+from generator.learn.quantize import Quantization, TensorIo, quantize
+from generator.learn.training import (
+    DEFAULT_BATCH,
+    DEFAULT_EPOCHS,
+    DEFAULT_SEED,
+    STANDARD_AUGMENTATION,
+    Progress,
+    TrainingResult,
+    train,
+)
+
+CARD = "model.json"
+_LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")
+_HELD_OUT: tuple[SplitName, ...] = ("Validation", "Test")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished model folder.
+
+    Attributes:
+        training: what training left behind.
+        quantization: the int8 file and its calibration.
+        evaluations: float32 and int8, each on Validation and Test.
+        card_path: ``model.json``.
+    """
+
+    training: TrainingResult
+    quantization: Quantization
+    evaluations: tuple[Evaluation, ...]
+    card_path: Path
+
+    def evaluation(self, engine: str, split: SplitName) -> Evaluation:
+        """Return the figures of one engine (``keras-float32`` or ``tflm-int8``) on one split."""
+        return next(e for e in self.evaluations if e.engine == engine and e.split == split)
+
+
+def make_model(
+    arch: str,
+    data: ImageSet,
+    out_dir: Path,
+    *,
+    seed: int = DEFAULT_SEED,
+    epochs: int = DEFAULT_EPOCHS,
+    batch_size: int = DEFAULT_BATCH,
+    dropout: tuple[float, ...] | None = None,
+    augmentation: Augmentation | None = STANDARD_AUGMENTATION,
+    io: TensorIo = "int8",
+    command: str = "",
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Write ``ARCH.keras``, ``ARCH.tflite`` and ``model.json`` into ``out_dir``.
+
+    The defaults are the recipe of the shipped models. ``command`` is what a reader types to repeat it; it goes
+    into ``model.json``, so it should hold no path of this machine.
+
+    Raises:
+        FirmcastError: whatever :func:`train`, :func:`quantize` and :func:`evaluate` raise.
+    """
+    training = train(
+        arch,
+        data,
+        out_dir,
+        seed=seed,
+        epochs=epochs,
+        batch_size=batch_size,
+        dropout=dropout,
+        augmentation=augmentation,
+        progress=progress,
+    )
+    progress("quantizing to int8")
+    quantization = quantize(training.model_path, data, out_dir / f"{arch}.tflite", io=io, seed=seed)
+    evaluations = []
+    for path in (training.model_path, quantization.model_path):
+        for split in _HELD_OUT:
+            progress(f"evaluating {path.name} on {split}")
+            evaluations.append(evaluate(path, data, split=split))
+    card = model_card(data, training, quantization, tuple(evaluations), command)
+    card_path = out_dir / CARD
+    unfinished = out_dir / f".{CARD}.unfinished"
+    unfinished.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(card_path)
+    return Outcome(training, quantization, tuple(evaluations), card_path)
+
+
+def model_card(
+    data: ImageSet,
+    training: TrainingResult,
+    quantization: Quantization,
+    evaluations: tuple[Evaluation, ...],
+    command: str,
+) -> Mapping[str, Any]:
+    """Return the content of ``model.json``: what the firmware needs to know, then provenance and figures."""
+    normalization = Normalization()
+    network = architecture(training.architecture)
+    return {
+        "name": training.architecture,
+        "labels": list(data.labels),
+        "positive": 1,
+        "threshold": 0.5,
+        "input": {"scale": normalization.scale, "offset": normalization.offset},
+        "parameters": network.parameters,
+        "tflite": {
+            "file": quantization.model_path.name,
+            "sha256": quantization.sha256,
+            "size_bytes": quantization.size_bytes,
+            "io": quantization.io,
+            "operators": list(quantization.operators),
+        },
+        "provenance": {
+            "note": _note(data),
+            "data": {
+                "name": data.name,
+                "synthetic": data.is_synthetic,
+                "images": data.counts(),
+                "content_sha256": data.content_sha256,
+            },
+            "command": command,
+            "seed": training.seed,
+            "epochs": len(training.epochs),
+            "best_epoch": training.best.number,
+            "batch_size": training.batch_size,
+            "dropout": list(training.dropout),
+            "augmentation": {
+                "interpolations": list(INTERPOLATIONS),
+                "standard": None if training.augmentation is None else asdict(training.augmentation),
+            },
+            "preprocessing": {
+                "Train": "centre square, five OpenCV interpolations",
+                "Validation and Test": "centre square, area average as in the firmware",
+            },
+            "calibration": {
+                "images": quantization.calibration_images,
+                "from": "Train",
+                "seed": quantization.seed,
+            },
+            "libraries": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in _LIBRARIES},
+            },
+        },
+        "evaluation": [asdict(evaluation) for evaluation in evaluations],
+    }
+
+
+def _note(data: ImageSet) -> str:
+    if data.is_synthetic:
+        return "Trained on drawings: a smoke test. The figures say nothing about photographs of people."
+    return (
+        "Weights and threshold were chosen on Validation; Test was used once, for the figures below. "
+        "All splits come from one collection, so figures on pictures of another origin will be lower."
+    )
