@@ -1,6 +1,8 @@
 /* The end of a firmware that cannot go on: a report in plain text on the console, the fault LED, a halt.
  *
  * The report stands between a line that begins with "FAULT" and the line "HALTED", so a host program can find it. */
+#include <string.h>
+
 #include "board.h"
 #include "machine.h"
 #include "platform.h"
@@ -84,11 +86,7 @@ __attribute__((naked)) void fc_fault_entry(void)
 
 static void print(const char *text)
 {
-    size_t length = 0;
-    while (text[length] != '\0') {
-        length++;
-    }
-    fc_console_write((const uint8_t *)text, length);
+    fc_console_write((const uint8_t *)text, strlen(text));
 }
 
 static void print_register(const char *name, uint32_t value)

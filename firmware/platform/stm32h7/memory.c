@@ -35,9 +35,11 @@ static const struct region regions[] = {
     {(origin), (size_bytes), (kind) | ((cacheable) ? WRITE_BACK : UNCACHED)},
     FC_MEMORIES(REGION)
 #undef REGION
-    /* A later region wins where two overlap: null pointers, and peripherals. */
+    /* A later region wins where two overlap: null pointers; peripherals; and the core's own registers, which are open
+     * on silicon in any case (DDI0403E B3.5.1), but not in every simulator. */
     {0u, (uint32_t)(uintptr_t)_null_guard_bytes, NO_ACCESS | NEVER_EXECUTE | UNCACHED},
     {0x40000000u, 0x20000000u, READ_WRITE | NEVER_EXECUTE | DEVICE},
+    {0xE0000000u, 0x00100000u, READ_WRITE | NEVER_EXECUTE | DEVICE},
 };
 _Static_assert(sizeof regions / sizeof regions[0] <= 16, "the MPU has 16 regions (DS12110 3.2)");
 
