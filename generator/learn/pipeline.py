@@ -67,8 +67,8 @@ def make_model(
 ) -> Outcome:
     """Write ``ARCH.keras``, ``ARCH.tflite`` and ``model.json`` into ``out_dir``.
 
-    The defaults are the recipe of the shipped models. ``command`` is what a reader types to repeat it; it goes
-    into ``model.json``, so it should hold no path of this machine.
+    The defaults are the recipe of the shipped models. ``command`` is what a reader types to repeat it; it
+    goes into ``model.json``, so it should hold no path of this machine.
 
     Raises:
         FirmcastError: whatever :func:`train`, :func:`quantize` and :func:`evaluate` raise.
@@ -163,6 +163,6 @@ def _note(data: ImageSet) -> str:
     if data.is_synthetic:
         return "Trained on drawings: a smoke test. The figures say nothing about photographs of people."
     return (
-        "Weights and threshold were chosen on Validation; Test was used once, for the figures below. "
+        "The epoch to keep and the dropout rates were chosen on Validation, nothing on Test. "
         "All splits come from one collection, so figures on pictures of another origin will be lower."
     )

@@ -64,7 +64,14 @@ class _Face:
         return points
 
 
-def draw_face(rng: np.random.Generator, masked: bool, size: int = 96, mask: MaskKind | None = None) -> Image:
+def draw_face(
+    rng: np.random.Generator,
+    masked: bool,
+    size: int = 96,
+    *,
+    mask: MaskKind | None = None,
+    noise: float = 2.5,
+) -> Image:
     """Draw one face.
 
     Args:
@@ -72,11 +79,12 @@ def draw_face(rng: np.random.Generator, masked: bool, size: int = 96, mask: Mask
         masked: whether a mask is worn, properly over mouth and nose.
         size: side length of the square result, in pixels.
         mask: kind of mask; None draws one by lot.
+        noise: largest standard deviation of the camera's noise, in steps of 0..255; 0 for none.
 
     Raises:
         MissingToolError: OpenCV is not installed.
     """
-    return _Drawing(rng).face(masked, size, mask)
+    return _Drawing(rng).face(masked, size, mask, noise)
 
 
 def draw_mask_on(
@@ -197,7 +205,7 @@ class _Drawing:
 
     # --- the picture ------------------------------------------------------------------------------------
 
-    def face(self, masked: bool, size: int, mask: MaskKind | None) -> Image:
+    def face(self, masked: bool, size: int, mask: MaskKind | None, noise: float) -> Image:
         half_width = self.between(66, 86)
         face = _Face(
             x=128 + self.between(-10, 10),
@@ -239,7 +247,7 @@ class _Drawing:
             self.hand(face)
         if not masked and self.chance(0.12):
             self.scarf(face)
-        return self.photograph(size)
+        return self.photograph(size, noise)
 
     def background(self) -> None:
         first, second = (np.array(self.any_colour()) * 0.6 + self.between(0, 90) for _ in range(2))
@@ -560,7 +568,7 @@ class _Drawing:
         lit = 1 + drawn * (ambient + (1.15 - ambient) * facing - 1)
         self.layer = (self.layer * lit[..., np.newaxis]).astype(np.float32)
 
-    def photograph(self, size: int) -> Image:
+    def photograph(self, size: int, noise: float) -> Image:
         """Tilt, framing, exposure, white balance, focus and noise of a cheap camera."""
         turn = self.cv2.getRotationMatrix2D((128, 128), self.rng.normal(0, 7), self.between(0.92, 1.12))
         turn[:, 2] += [self.between(-8, 8), self.between(-8, 8)]
@@ -575,5 +583,5 @@ class _Drawing:
         if self.chance(0.3):
             picture = self.cv2.GaussianBlur(picture, (0, 0), self.between(0.4, 1.2) * size / 96)
         gain = self.between(0.65, 1.2) * np.array([self.between(0.93, 1.07) for _ in range(3)])
-        picture = picture * gain + self.rng.normal(0, self.between(0.3, 2.5), picture.shape)
+        picture = picture * gain + self.rng.normal(0, self.between(0, noise), picture.shape)
         return _bytes_of(picture)
