@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,8 @@ def tflm_scorer(path: Path, how: Normalization) -> tuple[tuple[int, int, int], S
     try:
         interpreter = runtime.Interpreter.from_file(str(path))
         given, taken = interpreter.get_input_details(0), interpreter.get_output_details(0)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, struct.error, IndexError, TypeError) as error:
+        # A file that is no FlatBuffer fails anywhere in the schema's readers.
         raise ModelError(str(path), [f"TFLM does not take it: {error}"]) from error
     shape = tuple(int(size) for size in given["shape"])
     if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):

@@ -20,7 +20,7 @@ from generator.learn.keras import seed_everything, tensorflow
 Progress: TypeAlias = Callable[[str], None]
 """Is told, in a sentence, what begins or was reached."""
 
-DEFAULT_EPOCHS = 60
+DEFAULT_EPOCHS = 40
 DEFAULT_SEED = 0
 DEFAULT_BATCH = 64
 STANDARD_AUGMENTATION = Augmentation()

@@ -56,7 +56,7 @@ def test_area_average_is_the_exact_mean(rows, columns, height, width, seed, extr
 
 
 def test_large_image_does_not_overflow():
-    image = np.full((3000, 4001, 3), 255, np.uint8)
+    image = np.full((3000, 4001), 255, np.uint8)
     assert (area_average(image, 32, 32) == 255).all()
 
 

@@ -71,11 +71,11 @@ def test_other_class_names_keep_their_names(tmp_path):
 
 
 def test_wrong_folders_are_explained(tmp_path, faces):
-    with pytest.raises(UsageError, match="no such folder.*synthetic"):
+    with pytest.raises(UsageError, match=r"no such folder.*synthetic"):
         folder_set(tmp_path / "absent")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UsageError, match="needs two class folders.*found no folder at all"):
+    with pytest.raises(UsageError, match=r"needs two class folders.*found no folder at all"):
         folder_set(empty)
     (faces / "Validation").rename(faces / "Other")
     with pytest.raises(UsageError, match="has no folder Validation"):
@@ -114,7 +114,7 @@ def test_network_inputs_are_the_firmwares(faces):
 
 
 def test_five_interpolations_differ():
-    image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
     variants = interpolated(image, 32, 32, 3)
     assert variants.shape == (5, 32, 32, 3)
     assert len({variant.tobytes() for variant in variants}) == len(INTERPOLATIONS) == 5
@@ -127,6 +127,9 @@ def test_augmentation_is_seeded_and_bounded():
     one, two = (standard(image, np.random.default_rng(4), how) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     assert 79 <= one.min() <= one.max() <= 121
+    sides = {standard(image, np.random.default_rng(seed), how).shape[0] for seed in range(20)}
+    assert len(sides) > 5
+    assert 40 <= min(sides) <= max(sides) <= 56
     plain = epoch_images([image], np.random.default_rng(0), None, (32, 32, 3))
     assert plain.shape == (5, 32, 32, 3)
     assert (plain == 100).all()
