@@ -107,6 +107,7 @@ def _try_clock_tree(board: Board, limits: ClockLimits, clock_mhz: int) -> ClockT
     ppre = _divider(hclk_hz, scale.pclk_max_hz)
     pclk_hz = hclk_hz // ppre
     flash = _flash_timing(scale, hclk_hz)
+    # Both buses run alike, so it does not matter which of the two feeds the console.
     brr = max(1, (2 * pclk_hz + board.console.baud) // (2 * board.console.baud))
     return ClockTree(
         sysclk_hz=sysclk_hz,

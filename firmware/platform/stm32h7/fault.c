@@ -243,6 +243,7 @@ _Noreturn void fc_stop(const char *reason)
     if (!fc_clock_is_fast()) {
         /* The dividers may be set for a clock that never came. */
         fc_clock_fall_back();
+        fc_console_start();
     }
     begin();
     print(reason);
