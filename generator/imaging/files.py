@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from generator.errors import MissingToolError, UsageError
+from generator.errors import UsageError
+from generator.imaging.opencv import opencv
 from generator.imaging.resample import Image
 
 MAX_PIXELS = 50_000_000
@@ -48,10 +49,7 @@ def read_image(path: str | PathLike[str]) -> Image:
 
 
 def _decode(data: bytes, is_png: bool) -> Image | None:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingToolError("reading images needs OpenCV: pip install 'firmcast[image]'") from error
+    cv2 = opencv("reading images")
     try:
         # "Unchanged" keeps alpha and 16 bits for the conversion below, but leaves a JPEG's orientation alone.
         decoded = cv2.imdecode(

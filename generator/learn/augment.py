@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from generator.errors import MissingToolError
 from generator.imaging import Image, to_luma
+from generator.imaging.opencv import opencv
 from generator.learn.data import INTERPOLATIONS
 
 
@@ -41,7 +41,7 @@ class Augmentation:
 
 def standard(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
     """Return a flipped, turned, shifted, scaled and lit variant; edges are mirrored outwards."""
-    cv2 = _opencv()
+    cv2 = opencv("augmentation")
     side = image.shape[0]
     result_side = max(1, round(side * (1 + rng.uniform(-1, 1) * how.resolution)))
     turn, zoom = rng.uniform(-1, 1) * how.rotation_degrees, 1 + rng.uniform(-1, 1) * how.zoom
@@ -61,7 +61,7 @@ def standard(image: Image, rng: np.random.Generator, how: Augmentation) -> Image
 
 def interpolated(image: Image, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
     """Return a square scaled in five ways: 5 x H x W x C."""
-    cv2 = _opencv()
+    cv2 = opencv("augmentation")
     source = image if channels == 3 else to_luma(image)
     resized = [
         cv2.resize(source, (width, height), interpolation=getattr(cv2, name)).reshape(height, width, channels)
@@ -79,11 +79,3 @@ def epoch_images(
         changed = standard(image, rng, how) if how is not None and rng.random() < how.share else image
         result[index] = interpolated(changed, *shape)
     return result.reshape(-1, *shape)
-
-
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingToolError("augmentation needs OpenCV: pip install 'firmcast[train]'") from error
-    return cv2

@@ -12,6 +12,7 @@ import numpy as np
 
 from generator.errors import UsageError
 from generator.imaging import Image, Sample, read_image
+from generator.imaging.opencv import opencv
 from generator.imaging.samples import save_samples
 from generator.learn.data import MASK_LABELS
 from generator.learn.synthetic import MASK_KINDS, draw_face, draw_mask_on
@@ -52,8 +53,7 @@ def make_samples(model_dir: Path) -> tuple[Sample, ...]:
 
 
 def _write_png(path: Path, image: Image) -> None:
-    import cv2
-
+    cv2 = opencv("writing PNG files")
     done, content = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     if not done:
         raise UsageError(f"{path}: cannot be written as PNG")

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from generator.errors import MissingToolError
 from generator.imaging import Image
+from generator.imaging.opencv import opencv
 
 MaskKind: TypeAlias = Literal["surgical", "cloth", "ffp2", "black", "yellow", "skin"]
 MASK_KINDS: tuple[MaskKind, ...] = ("surgical", "cloth", "ffp2", "black", "yellow", "skin")
@@ -98,7 +98,7 @@ def draw_mask_on(
         chin: (x, y) in pixels just below the chin.
         width: distance in pixels between the mask's edges at the cheeks.
     """
-    cv2 = _opencv()
+    cv2 = opencv("drawing faces")
     scale = _CANVAS / max(image.shape[:2])
     drawing = _Drawing(np.random.default_rng(0))
     rows, columns = round(image.shape[0] * scale), round(image.shape[1] * scale)
@@ -127,14 +127,6 @@ def draw_mask_on(
     return _bytes_of(image * (1 - weight) + small * weight)
 
 
-def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingToolError("drawing faces needs OpenCV: pip install 'firmcast[image]'") from error
-    return cv2
-
-
 def _bytes_of(picture: npt.NDArray[Any]) -> Image:
     rounded: npt.NDArray[Any] = np.clip(np.rint(picture), 0, 255)
     return rounded.astype(np.uint8)
@@ -149,7 +141,7 @@ class _Drawing:
     """A canvas and the lot; every method draws one thing upon what is there."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.cv2 = _opencv()
+        self.cv2 = opencv("drawing faces")
         self.rng = rng
         self.layer: _Layer = np.zeros((_CANVAS, _CANVAS, 3), np.float32)
         self.rows, self.columns = np.mgrid[0:_CANVAS, 0:_CANVAS].astype(np.float32)
