@@ -4,7 +4,8 @@
  *     FC_DTCM_RODATA static const int8_t weights[] = …  read from DTCM, copied there at reset
  *     FC_AXI_BSS static int8_t arena[4096];             zeroed at reset, takes no flash
  *
- * One memory, one letter of law: *_BSS must have no initialiser, *_DATA must not be const, *_RODATA must be. */
+ * One memory, one letter of law: *_BSS must have no initialiser, *_DATA must not be const, *_RODATA must be.
+ */
 #ifndef FC_SECTIONS_H
 #define FC_SECTIONS_H
 

@@ -1,6 +1,7 @@
 /* The end of a firmware that cannot go on: a report in plain text on the console, the fault LED, a halt.
  *
- * The report stands between a line that begins with "FAULT" and the line "HALTED", so a host program can find it. */
+ * The report stands between a line that begins with "FAULT" and the line "HALTED", so a host program can find
+ * it. */
 #include <string.h>
 
 #include "board.h"
@@ -19,14 +20,16 @@ struct frame {
 #define EXTENDED_FRAME_BYTES 104u
 #define FRAME_IS_PADDED FC_BIT(9) /* of the pushed xpsr: one more word, for alignment */
 
-/* A push that crosses the bottom of the stack touches at most 16 core and 32 floating-point registers below it. */
+/* A push that crosses the bottom of the stack touches at most 16 core and 32 floating-point registers below
+ * it. */
 #define PUSH_REACH 192u
 
 /* Registers that it does not push. fc_fault_entry stores them; its offsets are checked below. */
 struct saved {
     uint32_t r4, r5, r6, r7, r8, r9, r10, r11, sp, exc_return;
 };
-_Static_assert(offsetof(struct saved, sp) == 32 && offsetof(struct saved, exc_return) == 36, "fc_fault_entry knows");
+_Static_assert(offsetof(struct saved, sp) == 32 && offsetof(struct saved, exc_return) == 36,
+               "fc_fault_entry knows");
 
 struct cause {
     uint32_t mask;
@@ -58,7 +61,8 @@ static const struct cause hard_causes[] = {
     {FC_BIT(31), "debug event without a debugger"},
 };
 
-/* The faulty stack cannot be trusted, and an overflown one cannot be written. A report takes about 250 bytes. */
+/* The faulty stack cannot be trusted, and an overflown one cannot be written. A report takes about 250 bytes.
+ */
 FC_DTCM_BSS static uint64_t emergency_stack[128];
 FC_DTCM_BSS static struct saved saved_registers;
 static bool reporting;
@@ -67,30 +71,24 @@ static bool reporting;
 _Noreturn void fc_fault_report(const struct saved *saved);
 
 /* Stores what a C function would spoil, leaves the faulty stack, and goes on in C. */
-__attribute__((naked)) void fc_fault_entry(void)
-{
-    __asm volatile(
-        "ldr r0, =%c[saved]      \n"
-        "stmia r0, {r4-r11}      \n"
-        "tst lr, #4              \n" /* which stack was in use: DDI0403E B1.5.8 */
-        "ite eq                  \n"
-        "mrseq r1, msp           \n"
-        "mrsne r1, psp           \n"
-        "str r1, [r0, #32]       \n"
-        "str lr, [r0, #36]       \n"
-        "ldr r1, =%c[top]        \n"
-        "msr msp, r1             \n"
-        "b fc_fault_report       \n" ::[saved] "i"(&saved_registers),
-        [top] "i"(&emergency_stack[128]));
+__attribute__((naked)) void fc_fault_entry(void) {
+    __asm volatile("ldr r0, =%c[saved]      \n"
+                   "stmia r0, {r4-r11}      \n"
+                   "tst lr, #4              \n" /* which stack was in use: DDI0403E B1.5.8 */
+                   "ite eq                  \n"
+                   "mrseq r1, msp           \n"
+                   "mrsne r1, psp           \n"
+                   "str r1, [r0, #32]       \n"
+                   "str lr, [r0, #36]       \n"
+                   "ldr r1, =%c[top]        \n"
+                   "msr msp, r1             \n"
+                   "b fc_fault_report       \n" ::[saved] "i"(&saved_registers),
+                   [top] "i"(&emergency_stack[128]));
 }
 
-static void print(const char *text)
-{
-    fc_console_write((const uint8_t *)text, strlen(text));
-}
+static void print(const char *text) { fc_console_write((const uint8_t *)text, strlen(text)); }
 
-static void print_register(const char *name, uint32_t value)
-{
+static void print_register(const char *name, uint32_t value) {
     uint8_t digits[8];
     for (uint32_t i = 0; i < 8u; i++) {
         digits[i] = (uint8_t)"0123456789abcdef"[(value >> (28u - 4u * i)) & 15u];
@@ -101,8 +99,7 @@ static void print_register(const char *name, uint32_t value)
     fc_console_write(digits, sizeof digits);
 }
 
-static void print_number(uint32_t value)
-{
+static void print_number(uint32_t value) {
     uint8_t digits[10];
     size_t first = sizeof digits;
     do {
@@ -112,8 +109,7 @@ static void print_number(uint32_t value)
     fc_console_write(&digits[first], sizeof digits - first);
 }
 
-static void print_causes(const struct cause *causes, size_t count, uint32_t status)
-{
+static void print_causes(const struct cause *causes, size_t count, uint32_t status) {
     for (size_t i = 0; i < count; i++) {
         if ((status & causes[i].mask) != 0u) {
             print(": ");
@@ -122,15 +118,13 @@ static void print_causes(const struct cause *causes, size_t count, uint32_t stat
     }
 }
 
-static uint32_t exception_number(void)
-{
+static uint32_t exception_number(void) {
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
     return ipsr & 0x1FFu;
 }
 
-static const char *exception_name(uint32_t number)
-{
+static const char *exception_name(uint32_t number) {
     static const char *const names[] = {
         [2] = "NMI", [3] = "HardFault", [4] = "MemManage", [5] = "BusFault", [6] = "UsageFault",
     };
@@ -139,8 +133,7 @@ static const char *exception_name(uint32_t number)
 }
 
 /* Leaves an empty line behind whatever was being printed. */
-static void begin(void)
-{
+static void begin(void) {
     fc_leds_start();
     fc_fault_led_on();
     if ((USART_CR1(FC_CONSOLE_BASE) & USART_CR1_UE) == 0u) {
@@ -149,30 +142,27 @@ static void begin(void)
     print("\r\nFAULT ");
 }
 
-static _Noreturn void end(void)
-{
+static _Noreturn void end(void) {
     print("HALTED\r\n");
     while ((USART_ISR(FC_CONSOLE_BASE) & USART_ISR_TC) == 0u) {
     }
     fc_halt();
 }
 
-_Noreturn __attribute__((noinline)) void fc_halt(void)
-{
+_Noreturn __attribute__((noinline)) void fc_halt(void) {
     for (;;) {
         __asm volatile("");
     }
 }
 
-static bool is_overflow(uint32_t sp, uint32_t cfsr)
-{
+static bool is_overflow(uint32_t sp, uint32_t cfsr) {
     const uintptr_t bottom = (uintptr_t)_stack_bottom;
-    const bool below = (cfsr & SCB_CFSR_MMARVALID) != 0u && SCB_MMFAR < bottom && SCB_MMFAR >= bottom - PUSH_REACH;
+    const bool below =
+        (cfsr & SCB_CFSR_MMARVALID) != 0u && SCB_MMFAR < bottom && SCB_MMFAR >= bottom - PUSH_REACH;
     return sp < bottom || below || (cfsr & (SCB_CFSR_MSTKERR | SCB_CFSR_STKERR)) != 0u;
 }
 
-_Noreturn void fc_fault_report(const struct saved *saved)
-{
+_Noreturn void fc_fault_report(const struct saved *saved) {
     if (reporting) {
         fc_halt();
     }
@@ -238,8 +228,7 @@ _Noreturn void fc_fault_report(const struct saved *saved)
     end();
 }
 
-_Noreturn void fc_stop(const char *reason)
-{
+_Noreturn void fc_stop(const char *reason) {
     if (!fc_clock_is_fast()) {
         /* The dividers may be set for a clock that never came. */
         fc_clock_fall_back();
@@ -251,8 +240,7 @@ _Noreturn void fc_stop(const char *reason)
     end();
 }
 
-void fc_unexpected_interrupt(void)
-{
+void fc_unexpected_interrupt(void) {
     const uint32_t number = exception_number();
     begin();
     if (number >= 16u) {

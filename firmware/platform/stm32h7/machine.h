@@ -12,14 +12,15 @@
 /* From linker.ld. */
 extern uint32_t _stack_bottom[], _stack_top[];
 
-/* RM0433 table 149. */
+/* RM0433 19.1.2. */
 typedef void (*fc_vector)(void);
 extern const fc_vector fc_vectors[16 + 150];
 
 /* Entry point and first code after reset; never returns. */
 _Noreturn void fc_reset(void);
 
-/* Runs the core and the buses at the speed that board.h names; stops with a reason if the hardware will not. */
+/* Runs the core and the buses at the speed that board.h names; stops with a reason if the hardware will not.
+ */
 void fc_clock_start(void);
 
 /* Whether the core runs from PLL1 yet; if not, it is HSI with every divider at 1 (see fc_clock_fall_back). */
@@ -28,7 +29,8 @@ bool fc_clock_is_fast(void);
 /* Back to the state after reset as far as the console needs it. */
 void fc_clock_fall_back(void);
 
-/* Protects every memory, closes all other addresses, and switches both caches on. ITCM is read-only from then on. */
+/* Protects every memory, closes all other addresses, and switches both caches on. ITCM is read-only from then
+ * on. */
 void fc_memory_protect(void);
 
 void fc_leds_start(void);

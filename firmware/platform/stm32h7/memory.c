@@ -1,6 +1,6 @@
-/* Memory protection and caches. Nothing but the part's memories and its peripherals may be reached: a wild pointer
- * faults at once and with its address, and the core's speculative reads stay away from addresses where nothing
- * answers (ST AN4838, DDI0489 on speculation). */
+/* Memory protection and caches. Nothing but the part's memories and its peripherals may be reached: a wild
+ * pointer faults at once and with its address, and the core's speculative reads stay away from addresses
+ * where nothing answers (ST AN4838, DDI0489 on speculation). */
 #include "board.h"
 #include "machine.h"
 #include "registers.h"
@@ -13,8 +13,8 @@ extern const uint8_t _null_guard_bytes[];
 #define NO_ACCESS (0u << 24)
 #define READ_WRITE (3u << 24)
 #define READ_ONLY (6u << 24)
-#define DEVICE (FC_BIT(16))                           /* TEX 0, C 0, B 1: shared device */
-#define UNCACHED (1u << 19)                           /* TEX 1, C 0, B 0: normal */
+#define DEVICE (FC_BIT(16))                               /* TEX 0, C 0, B 1: shared device */
+#define UNCACHED (1u << 19)                               /* TEX 1, C 0, B 0: normal */
 #define WRITE_BACK ((1u << 19) | FC_BIT(17) | FC_BIT(16)) /* TEX 1, C 1, B 1: with write allocation */
 #define ENABLE 1u
 
@@ -31,12 +31,12 @@ struct region {
 };
 
 static const struct region regions[] = {
-#define REGION(name, origin, size_bytes, kind, cacheable)                                                              \
+#define REGION(name, origin, size_bytes, kind, cacheable)                                                    \
     {(origin), (size_bytes), (kind) | ((cacheable) ? WRITE_BACK : UNCACHED)},
     FC_MEMORIES(REGION)
 #undef REGION
-    /* A later region wins where two overlap: null pointers; peripherals; and the core's own registers, which are open
-     * on silicon in any case (DDI0403E B3.5.1), but not in every simulator. */
+    /* A later region wins where two overlap: null pointers; peripherals; and the core's own registers, which
+     * are open on silicon in any case (DDI0403E B3.5.1), but not in every simulator. */
     {0u, (uint32_t)(uintptr_t)_null_guard_bytes, NO_ACCESS | NEVER_EXECUTE | UNCACHED},
     {0x40000000u, 0x20000000u, READ_WRITE | NEVER_EXECUTE | DEVICE},
     {0xE0000000u, 0x00100000u, READ_WRITE | NEVER_EXECUTE | DEVICE},
@@ -44,23 +44,21 @@ static const struct region regions[] = {
 _Static_assert(sizeof regions / sizeof regions[0] <= 16, "the MPU has 16 regions (DS12110 3.2)");
 
 /* A region is a power of two in size and aligned to it. */
-#define CHECK(name, origin, size_bytes, kind, cacheable)                                                               \
-    _Static_assert((size_bytes) >= 32u && ((size_bytes) & ((size_bytes)-1u)) == 0u && (origin) % (size_bytes) == 0u,   \
+#define CHECK(name, origin, size_bytes, kind, cacheable)                                                     \
+    _Static_assert((size_bytes) >= 32u && ((size_bytes) & ((size_bytes) - 1u)) == 0u &&                      \
+                       (origin) % (size_bytes) == 0u,                                                        \
                    #name " does not fit one MPU region");
 FC_MEMORIES(CHECK)
 #undef CHECK
 
-/* The data cache: 16 KiB, 4 ways of 32-byte lines (DS12110 3.1). Not read from CCSIDR: emulators answer 0 there. */
+/* The data cache: 16 KiB, 4 ways of 32-byte lines (DS12110 3.1). Not read from CCSIDR: emulators answer 0
+ * there. */
 #define WAYS 4u
 #define SETS 128u
 
-static void barrier(void)
-{
-    __asm volatile("dsb\n isb" ::: "memory");
-}
+static void barrier(void) { __asm volatile("dsb\n isb" ::: "memory"); }
 
-static void protect(void)
-{
+static void protect(void) {
     MPU_CTRL = 0;
     for (uint32_t number = 0; number < 16u; number++) {
         /* PM0253 4.6.5: VALID takes the region's number from the low bits. */
@@ -74,14 +72,14 @@ static void protect(void)
             MPU_RASR = 0;
         }
     }
-    /* Neither PRIVDEFENA, so that everything else is closed, nor HFNMIENA, so that a HardFault can still report. */
+    /* Neither PRIVDEFENA, so that everything else is closed, nor HFNMIENA, so that a HardFault can still
+     * report. */
     barrier();
     MPU_CTRL = MPU_CTRL_ENABLE;
     barrier();
 }
 
-static void cache(void)
-{
+static void cache(void) {
     /* DDI0403E B2.2.7: caches hold anything at all after reset, so they are emptied before use. */
     if ((SCB_CCR & SCB_CCR_IC) == 0u) {
         barrier();
@@ -102,8 +100,7 @@ static void cache(void)
     }
 }
 
-void fc_memory_protect(void)
-{
+void fc_memory_protect(void) {
     protect();
     cache();
 }

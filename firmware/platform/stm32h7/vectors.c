@@ -1,4 +1,4 @@
-/* Vector table, RM0433 table 149: 16 system exceptions and 150 interrupts. The firmware uses none of the
+/* Vector table, RM0433 19.1.2: 16 system exceptions and 150 interrupts. The firmware uses none of the
  * interrupts, so each of them is a defect worth a report. */
 #include "machine.h"
 
