@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from generator.fixedpoint import (
     INT32_MAX,
+    IntArray,
     Multiplier,
     exp_of_negative,
     high_mul,
@@ -143,3 +144,20 @@ def softmax_row(row: Sequence[int], table: NDArray[np.int32]) -> list[int]:
         max(-128, min(127, rounding_shift_right(high_mul(reciprocal, e), exponent) - 128)) if e else -128
         for e in exponentials
     ]
+
+
+def quantize_values(
+    values: NDArray[np.generic], source: Quantization | None, result: Tensor
+) -> NDArray[np.generic]:
+    """QUANTIZE: float32 values (``source`` None) or integers into ``result``'s type, saturating."""
+    info = np.iinfo(np.dtype(result.dtype.value))
+    if source is None:
+        quotient = values.astype(np.float32) / np.float32(result.quant.scale)
+        rounded = np.trunc(quotient.astype(np.float64) + np.copysign(0.5, quotient))
+        # Clamped before the conversion so that infinities and huge values saturate.
+        shifted = np.clip(rounded, -(1 << 30), 1 << 30).astype(np.int64) + result.quant.zero_point
+    else:
+        centred: IntArray = values.astype(np.int64) - source.zero_point
+        shifted = scale_by(centred, requantize_multiplier(source, result.quant)) + result.quant.zero_point
+    clamped: NDArray[np.generic] = np.clip(shifted, info.min, info.max).astype(result.dtype.numpy)
+    return clamped

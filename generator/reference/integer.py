@@ -18,7 +18,6 @@ from generator.graph import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
-    DType,
     FullyConnected,
     Graph,
     Logistic,
@@ -36,7 +35,7 @@ from generator.requantize import (
     conv_multipliers,
     fully_connected_multipliers,
     logistic_table,
-    requantize_multiplier,
+    quantize_values,
     softmax_exponentials,
     softmax_row,
 )
@@ -192,20 +191,8 @@ def _softmax(graph: Graph, operator: Operator, values: Values) -> Array:
 
 
 def _quantize(graph: Graph, operator: Operator, values: Values) -> Array:
-    source, result = graph.operand(operator, 0), graph.result(operator)
-    info = np.iinfo(np.dtype(result.dtype.value))
-    if source.dtype is DType.FLOAT32:
-        quotient = values[source.index].astype(np.float32) / np.float32(result.quant.scale)
-        rounded = np.trunc(quotient.astype(np.float64) + np.copysign(0.5, quotient))
-        # Clamped before the conversion so that infinities and huge values saturate.
-        shifted = np.clip(rounded, -(1 << 30), 1 << 30).astype(np.int64) + result.quant.zero_point
-    else:
-        centred = _integers(graph, operator, values) - source.quant.zero_point
-        shifted = (
-            scale_by(centred, requantize_multiplier(source.quant, result.quant)) + result.quant.zero_point
-        )
-    clamped: Array = np.clip(shifted, info.min, info.max).astype(result.dtype.numpy)
-    return clamped
+    source = graph.operand(operator, 0)
+    return quantize_values(values[source.index], source.quantization, graph.result(operator))
 
 
 def _dequantize(graph: Graph, operator: Operator, values: Values) -> Array:

@@ -78,4 +78,4 @@ class Oracle:
 
     def tensor(self, index: int) -> Array:
         """An intermediate tensor after :meth:`run`; needs ``keep_all``."""
-        return np.array(self._interpreter.GetTensor(index, 0))
+        return np.array(self._interpreter.GetTensor(index, 0)["tensor_data"])

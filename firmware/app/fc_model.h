@@ -1,0 +1,52 @@
+/* What the application knows of a network: one constant, defined in the rendered model_binding.c. */
+#ifndef FC_MODEL_H
+#define FC_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../nn/fc_status.h"
+
+enum fc_element { FC_INT8, FC_UINT8, FC_FLOAT32 };
+
+struct fc_model {
+    const char *name;
+    const uint8_t *sha256; /* 32 bytes */
+    uint16_t step_count;
+    uint8_t input_count;
+    uint8_t output_count;
+    const uint32_t *input_sizes; /* bytes */
+    const uint32_t *output_sizes;
+    uint32_t *step_cycles; /* step_count entries, filled by the application */
+
+    enum fc_status (*init)(void);
+    void *(*input)(uint8_t index);
+    const void *(*output)(uint8_t index);
+    enum fc_status (*run)(uint16_t last_step, fc_step_observer *observer, void *user);
+    const void *(*step_output)(uint16_t step, uint32_t *size);
+
+    /* Input 0 as an image; image_channels is 0 where the model takes none. */
+    uint16_t image_width;
+    uint16_t image_height;
+    uint8_t image_channels; /* 1 grey or 3 RGB */
+    enum fc_element image_element;
+    const uint8_t *pixel_table; /* quantized byte per pixel value 0..255; NULL for float inputs */
+    float pixel_scale;          /* float inputs: pixel * pixel_scale + pixel_offset */
+    float pixel_offset;
+    uint32_t *image_rows; /* 2 * image_width * image_channels sums */
+
+    /* Output 0 as a decision. One element is the probability of class 1; several are a score per class. */
+    enum fc_element score_element;
+    uint16_t score_count;
+    float score_scale;
+    int32_t score_zero_point;
+    const char *const *labels; /* of `label_count` classes; NULL without */
+    uint16_t label_count;
+    uint16_t open_class; /* the class that opens the door */
+    float threshold;     /* at a score from here on, 0..1 */
+};
+
+extern const struct fc_model fc_model;
+
+#endif

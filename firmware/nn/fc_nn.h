@@ -1,0 +1,15 @@
+/* All kernels. Header-only: shape arguments are literals in the generated calls, so the compiler specialises each. */
+#ifndef FC_NN_H
+#define FC_NN_H
+
+#include "fc_conv_2d.h"
+#include "fc_depthwise_conv_2d.h"
+#include "fc_elementwise.h"
+#include "fc_fully_connected.h"
+#include "fc_pool_2d.h"
+#include "fc_softmax.h"
+
+/* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls change. */
+#define FC_NN_VERSION 1
+
+#endif

@@ -1,0 +1,69 @@
+/* Packed arithmetic of Armv7E-M. On other machines each function is its C twin, so that the host tests run the
+ * very loops that the target runs. Names follow the Arm C Language Extensions. */
+#ifndef FC_SIMD_H
+#define FC_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+#endif
+
+/* Word at any address; the Cortex-M7 loads unaligned words in hardware. */
+static inline uint32_t fc_load_word(const void *address)
+{
+    uint32_t word;
+    memcpy(&word, address, sizeof word);
+    return word;
+}
+
+static inline void fc_store_word(void *address, uint32_t word)
+{
+    memcpy(address, &word, sizeof word);
+}
+
+static inline uint32_t fc_pack_halves(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+}
+
+/* accumulator + a.low * b.low + a.high * b.high, wrapping */
+static inline int32_t fc_smlad(uint32_t a, uint32_t b, int32_t accumulator)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    return __smlad((int16x2_t)a, (int16x2_t)b, accumulator);
+#else
+    const int32_t low = (int32_t)(int16_t)(a & 0xFFFFu) * (int16_t)(b & 0xFFFFu);
+    const int32_t high = (int32_t)(int16_t)(a >> 16) * (int16_t)(b >> 16);
+    return (int32_t)((uint32_t)accumulator + (uint32_t)low + (uint32_t)high);
+#endif
+}
+
+/* Bytes 0 and 2, sign-extended to halves. */
+static inline uint32_t fc_even_bytes(uint32_t word)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__sxtb16((int8x4_t)word);
+#else
+    return fc_pack_halves((int8_t)(word & 0xFFu), (int8_t)((word >> 16) & 0xFFu));
+#endif
+}
+
+/* Bytes 1 and 3, sign-extended to halves. */
+static inline uint32_t fc_odd_bytes(uint32_t word)
+{
+    return fc_even_bytes((word >> 8) | (word << 24));
+}
+
+/* Adds halves without carry between them. */
+static inline uint32_t fc_add_halves(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+#else
+    return fc_pack_halves((int32_t)((a & 0xFFFFu) + (b & 0xFFFFu)), (int32_t)((a >> 16) + (b >> 16)));
+#endif
+}
+
+#endif

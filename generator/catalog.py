@@ -1,0 +1,178 @@
+"""What MODEL on the command line names: a file and what is known and wanted of it.
+
+A shipped model is a folder with ``NAME.tflite``, ``model.json`` (facts: labels, normalization, provenance),
+``firmcast.toml`` (wishes: budgets, threshold; users edit it) and ``samples/``. A .tflite anywhere else may
+have ``NAME.json`` and ``NAME.toml`` beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from generator.assets import models_dir
+from generator.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_SUFFIX = ".tflite"
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Normalization(BaseModel):
+    """real = pixel * scale + offset, as the network was trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+
+
+class ModelInfo(BaseModel):
+    """Facts about a model that its file does not hold (``model.json``; provenance is not read)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = ()
+    positive: Annotated[int, Field(ge=0)] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    normalization: Normalization | None = None
+
+
+class Budgets(BaseModel):
+    """Limits that ``build`` checks; what is absent is not checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flash_kib: Positive | None = None
+    ram_kib: Positive | None = None
+    latency_ms: Positive | None = None
+
+
+class ApplicationSettings(BaseModel):
+    """What the user wants of the application."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class FirmwareSettings(BaseModel):
+    """What the user wants of the firmware."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stack_bytes: Annotated[int, Field(ge=1024, le=65536, multiple_of=8)] = 2048
+
+
+class Settings(BaseModel):
+    """``firmcast.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budgets: Budgets = Budgets()
+    application: ApplicationSettings = ApplicationSettings()
+    firmware: FirmwareSettings = FirmwareSettings()
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model file with what is known and wanted of it. ``folder`` may hold ``samples/``."""
+
+    name: str
+    path: Path
+    data: bytes
+    folder: Path
+    info: ModelInfo
+    settings: Settings
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models in ``models/``."""
+    return tuple(sorted(p.parent.name for p in models_dir().glob(f"*/*{_SUFFIX}") if p.stem == p.parent.name))
+
+
+def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
+    """The model that ``model`` names: a .tflite file, a folder that holds one, or a shipped model.
+
+    Raises UsageError naming what is there instead.
+    """
+    path = _model_path(model)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read model {path}: {error.strerror}") from error
+    folder = path.parent
+    is_folder = (folder / "model.json").is_file() and [p.name for p in folder.glob(f"*{_SUFFIX}")] == [
+        path.name
+    ]
+    info_path = folder / "model.json" if is_folder else path.with_suffix(".json")
+    if settings_path is None:
+        settings_path = folder / "firmcast.toml" if is_folder else path.with_suffix(".toml")
+        settings = (
+            _parse(Settings, _toml(settings_path), settings_path) if settings_path.is_file() else Settings()
+        )
+    else:
+        settings = _parse(Settings, _toml(settings_path), settings_path)
+    info = _parse(ModelInfo, _json(info_path), info_path) if info_path.is_file() else ModelInfo()
+    return ModelSource(path.stem, path, data, folder if is_folder else path.with_suffix(""), info, settings)
+
+
+def _model_path(model: str) -> Path:
+    given = Path(model)
+    if given.is_file():
+        return given
+    for folder in (given, models_dir() / model):
+        if folder.is_dir():
+            found = sorted(folder.glob(f"*{_SUFFIX}"))
+            if len(found) == 1:
+                return found[0]
+            raise UsageError(
+                f"folder {folder} holds {len(found)} {_SUFFIX} files, one is needed: name the file itself"
+            )
+    raise UsageError(
+        f"there is no model '{model}': give a {_SUFFIX} file or a shipped model "
+        f"({', '.join(shipped_models())})"
+    )
+
+
+_Schema = TypeVar("_Schema", bound=BaseModel)
+
+
+def _parse(schema: type[_Schema], values: Any, path: Path) -> _Schema:
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg'].lower()}" for e in error.errors()
+        )
+        raise UsageError(f"{path}: {problems}") from error
+
+
+def _toml(path: Path) -> Any:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read settings {path}: {error}") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from error

@@ -1,0 +1,115 @@
+"""Packing buffers with lifetimes into one arena.
+
+Offline dynamic storage allocation is NP-hard; networks are small. Several orders are packed greedily, each
+buffer at the lowest offset where it meets no buffer alive at the same time, and the smallest result is
+taken; most networks then meet the lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Segment:
+    """So many bytes from the start of ``first_step`` to the end of ``last_step``."""
+
+    size_bytes: int
+    first_step: int
+    last_step: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """One place in the arena. Buffers that take it over are further segments, later and no larger."""
+
+    key: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The most it ever holds."""
+        return max(s.size_bytes for s in self.segments)
+
+    @property
+    def first_step(self) -> int:
+        """First step of its life."""
+        return self.segments[0].first_step
+
+    @property
+    def step_count(self) -> int:
+        """Length of its life."""
+        return self.segments[-1].last_step - self.first_step + 1
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Offsets by key, and what the arena needs in all."""
+
+    offsets: dict[str, int]
+    size_bytes: int
+    lower_bound_bytes: int
+
+
+def pack(requests: Sequence[Request], alignment: int) -> Packing:
+    """Place all requests; deterministic."""
+    requests = [_aligned(r, alignment) for r in requests]
+    orders: tuple[Callable[[Request], tuple[int, ...]], ...] = (
+        lambda r: (-r.size_bytes, r.first_step),
+        lambda r: (-r.size_bytes * r.step_count, r.first_step),
+        lambda r: (-r.step_count, -r.size_bytes),
+        lambda r: (r.first_step, -r.size_bytes),
+        lambda r: (-r.first_step, -r.size_bytes),
+    )
+    bound = _lower_bound(requests)
+    packings = (_place(sorted(requests, key=order)) for order in orders)
+    best: Packing | None = None
+    for offsets in packings:
+        size = max((offsets[r.key] + r.size_bytes for r in requests), default=0)
+        if best is None or size < best.size_bytes:
+            best = Packing(offsets, size, bound)
+        if best.size_bytes == bound:
+            break
+    return best or Packing({}, 0, 0)
+
+
+def _aligned(request: Request, alignment: int) -> Request:
+    return Request(
+        request.key,
+        tuple(
+            Segment(-(-s.size_bytes // alignment) * alignment, s.first_step, s.last_step)
+            for s in request.segments
+        ),
+    )
+
+
+def _lower_bound(requests: Sequence[Request]) -> int:
+    segments = [s for r in requests for s in r.segments]
+    return max(
+        (
+            sum(s.size_bytes for s in segments if s.first_step <= step <= s.last_step)
+            for step in {s.first_step for s in segments}
+        ),
+        default=0,
+    )
+
+
+def _place(requests: Sequence[Request]) -> dict[str, int]:
+    offsets: dict[str, int] = {}
+    placed: list[tuple[int, Segment]] = []
+    for request in requests:
+        # A segment of n bytes may not start in (offset - n, offset + size) of one alive at the same time.
+        forbidden = sorted(
+            (offset - mine.size_bytes + 1, offset + other.size_bytes)
+            for mine in request.segments
+            for offset, other in placed
+            if mine.first_step <= other.last_step and other.first_step <= mine.last_step
+        )
+        position = 0
+        for start, end in forbidden:
+            if start <= position < end:
+                position = end
+        offsets[request.key] = position
+        placed.extend((position, segment) for segment in request.segments)
+    return offsets

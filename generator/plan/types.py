@@ -1,0 +1,154 @@
+"""The Plan: everything that the templates and the reports need, decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from generator.graph import Tensor
+
+ARENA_ALIGNMENT_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array in flash. ``lines`` are its C initialisers, one source line each."""
+
+    symbol: str
+    c_type: str
+    length: int
+    size_bytes: int
+    lines: tuple[str, ...]
+    comment: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A stretch of the arena in use from the start of ``first_step`` to the end of ``last_step``.
+
+    The network's inputs are alive before step 0 (``first_step`` -1), its outputs after the last step.
+    A result that takes over its input's place starts in the step after the one that computes it.
+    """
+
+    name: str
+    role: str  # "activation" or "scratch"
+    offset: int
+    size_bytes: int
+    first_step: int
+    last_step: int
+    shares_with: str | None = None
+    """Name of the buffer whose bytes it takes over in place."""
+
+
+@dataclass(frozen=True)
+class BufferArgument:
+    """Pointer into the arena, to be read only if ``constant``."""
+
+    c_type: str
+    offset: int
+    constant: bool
+
+
+@dataclass(frozen=True)
+class ConstantArgument:
+    """Name of a constant array."""
+
+    symbol: str
+
+
+Argument = BufferArgument | ConstantArgument
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A kernel that was not chosen, and why."""
+
+    kernel: str
+    estimated_cycles: int | None
+    why_not: str
+
+
+@dataclass(frozen=True)
+class KernelChoice:
+    """The kernel of a step. ``estimated_cycles`` is an estimate from the plan alone (see cost.py)."""
+
+    name: str
+    function: str
+    why: str
+    estimated_cycles: int
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of the generated network, in order of execution."""
+
+    index: int
+    operator_index: int
+    op: str
+    name: str
+    """C identifier, unique in the network."""
+    kernel: KernelChoice
+    params_type: str
+    params: tuple[tuple[str, str], ...]
+    """Members of the parameter structure and their C literals."""
+    arguments: tuple[Argument, ...]
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    output_offset: int
+    macs: int
+    weights_bytes: int
+    """Bytes of constants that the step reads."""
+    memory: str
+    """Where its activations are."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An input or output of the network."""
+
+    tensor: Tensor
+    offset: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network laid out for one part. Offsets and sizes are bytes."""
+
+    name: str
+    identifier: str
+    """``name`` as a C identifier: prefix of every public symbol."""
+    model_sha256: str
+    part: str
+    steps: tuple[Step, ...]
+    constants: tuple[Constant, ...]
+    buffers: tuple[Buffer, ...]
+    inputs: tuple[Endpoint, ...]
+    outputs: tuple[Endpoint, ...]
+    arena_bytes: int
+    arena_lower_bound_bytes: int
+    """Bytes alive at once in the fullest step: no packing of these buffers can do with less."""
+    arena_region: str
+    arena_why: str
+    arena_fits: bool
+    parameters: int
+    """Weights and biases of the network as trained."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference."""
+        return sum(step.macs for step in self.steps)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of all constants as stored."""
+        return sum(constant.size_bytes for constant in self.constants)
+
+    @property
+    def estimated_cycles(self) -> int:
+        """Estimate of one inference."""
+        return sum(step.kernel.estimated_cycles for step in self.steps)
+
+    def alive_bytes(self, step_index: int) -> int:
+        """Bytes of the arena in use during a step; what is computed in place counts once."""
+        return sum(b.size_bytes for b in self.buffers if b.first_step <= step_index <= b.last_step)

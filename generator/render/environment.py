@@ -1,0 +1,74 @@
+"""Jinja as the templates want it: undefined names are errors, statements stand on lines of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from generator.assets import templates_dir
+from generator.graph import Tensor
+from generator.plan import Argument, BufferArgument
+
+_BYTES_PER_LINE = 24
+
+
+def make_environment() -> Environment:
+    """The environment of all templates."""
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir()),
+        undefined=StrictUndefined,
+        line_statement_prefix="%%",
+        line_comment_prefix="%#",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(
+        argument=argument_text,
+        bytes_lines=bytes_lines,
+        c_float=lambda value: f"{float(value).hex()}f",
+        c_string=c_string,
+        comment=comment,
+        quantization=quantization_text,
+    )
+    return environment
+
+
+def argument_text(argument: Argument) -> str:
+    """A kernel's argument as C."""
+    if isinstance(argument, BufferArgument):
+        constant = "const " if argument.constant else ""
+        return f"({constant}{argument.c_type} *)(arena + {argument.offset})"
+    return argument.symbol
+
+
+def bytes_lines(data: bytes) -> Iterable[str]:
+    """Initialisers of a byte array, a fixed number per line."""
+    for start in range(0, len(data), _BYTES_PER_LINE):
+        yield ", ".join(f"0x{byte:02x}" for byte in data[start : start + _BYTES_PER_LINE]) + ","
+
+
+def c_string(text: str) -> str:
+    """A C string literal; whatever is not plain ASCII as octal escapes of its UTF-8."""
+    plain = (
+        chr(b) if 32 <= b < 127 and b not in b'"\\?' else f"\\{b:03o}"
+        for b in text.encode("utf-8", "replace")
+    )
+    return f'"{"".join(plain)}"'
+
+
+def comment(value: object) -> str:
+    """Text from a stranger's model inside a C comment: one line, which it cannot end."""
+    text = re.sub(r"[^ -~]+", "?", str(value))
+    return text.replace("*/", "*?").replace("/*", "?*")
+
+
+def quantization_text(tensor: Tensor) -> str:
+    """How to read a tensor's numbers, for a comment."""
+    if tensor.quantization is None:
+        return ""
+    scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
+    return f", real = {scale:.9g} * (q - {zero_point})"
