@@ -61,8 +61,7 @@ static const struct cause hard_causes[] = {
     {FC_BIT(31), "debug event without a debugger"},
 };
 
-/* The faulty stack cannot be trusted, and an overflown one cannot be written. A report takes about 250 bytes.
- */
+/* The faulty stack cannot be trusted, and an overflown one cannot be written. A report takes 200 bytes. */
 FC_DTCM_BSS static uint64_t emergency_stack[128];
 FC_DTCM_BSS static struct saved saved_registers;
 static bool reporting;
