@@ -119,5 +119,6 @@ def _fire(layer: Any, x: Any, squeeze: int, name: str) -> Any:
 def _squeezenet_head(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
     x = layer.Dropout(dropout[0])(x)
     x = layer.Conv2D(1, 1, name="conv10")(x)
-    x = layer.GlobalAveragePooling2D()(x)
+    # Not GlobalAveragePooling2D: AVERAGE_POOL_2D and RESHAPE are in more runtimes than MEAN is.
+    x = layer.Flatten()(layer.AveragePooling2D(x.shape[1:3])(x))
     return layer.Activation("sigmoid", name="mask")(x)

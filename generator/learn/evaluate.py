@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from generator.catalog import Normalization
 from generator.errors import MissingToolError, ModelError, UsageError
 from generator.learn.data import ImageSet, SplitName, network_inputs
 from generator.learn.quantize import load_keras
@@ -19,12 +20,8 @@ Engine: TypeAlias = Literal["keras-float32", "tflm-int8"]
 Scores: TypeAlias = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Normalization:
-    """Real value of a pixel for the network: ``pixel * scale + offset``, pixel 0..255."""
-
-    scale: float = 1 / 255
-    offset: float = 0.0
+UNIT_RANGE = Normalization(scale=1 / 255)
+"""Pixels 0..255 as 0..1: what every network trained here takes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def evaluate(
     *,
     split: SplitName = "Test",
     threshold: float = 0.5,
-    normalization: Normalization | None = None,
+    normalization: Normalization = UNIT_RANGE,
 ) -> Evaluation:
     """Run a model over a split and count.
 
@@ -81,13 +78,12 @@ def evaluate(
     """
     if not model_path.is_file():
         raise UsageError(f"{model_path}: no such file")
-    how = normalization or Normalization()
     engine: Engine
     match model_path.suffix:
         case ".tflite":
-            engine, (shape, score) = "tflm-int8", tflm_scorer(model_path, how)
+            engine, (shape, score) = "tflm-int8", tflm_scorer(model_path, normalization)
         case ".keras" | ".h5":
-            engine, (shape, score) = "keras-float32", keras_scorer(model_path, how)
+            engine, (shape, score) = "keras-float32", keras_scorer(model_path, normalization)
         case _:
             raise UsageError(f"{model_path}: is neither a .tflite nor a .keras file")
     part = data.splits[split]
@@ -153,7 +149,7 @@ def tflm_scorer(path: Path, how: Normalization) -> tuple[tuple[int, int, int], S
     The shape is that of the tensor; int8 and uint8 inputs are filled through :func:`input_table`.
     """
     try:
-        from tflite_micro.python.tflite_micro import runtime
+        from tflite_micro import runtime
     except ImportError as error:
         raise MissingToolError("int8 models run in TFLM: pip install --pre tflite-micro") from error
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from generator.learn.architectures import architecture
 from generator.learn.augment import Augmentation
 from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
-from generator.learn.evaluate import Evaluation, Normalization, evaluate
+from generator.learn.evaluate import UNIT_RANGE, Evaluation, evaluate
 from generator.learn.quantize import Quantization, TensorIo, quantize
 from generator.learn.training import (
     DEFAULT_BATCH,
@@ -107,14 +107,13 @@ def model_card(
     command: str,
 ) -> Mapping[str, Any]:
     """Return the content of ``model.json``: what the firmware needs to know, then provenance and figures."""
-    normalization = Normalization()
     network = architecture(training.architecture)
     return {
         "name": training.architecture,
         "labels": list(data.labels),
         "positive": 1,
         "threshold": 0.5,
-        "input": {"scale": normalization.scale, "offset": normalization.offset},
+        "normalization": UNIT_RANGE.model_dump(),
         "parameters": network.parameters,
         "tflite": {
             "file": quantization.model_path.name,

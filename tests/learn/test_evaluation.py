@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
 from generator.learn.data import synthetic_set
-from generator.learn.evaluate import Normalization, count_answers, evaluate, input_table
+from generator.learn.evaluate import UNIT_RANGE, count_answers, evaluate, input_table
 
 
 def counted(scores, labels, threshold=0.5):
@@ -38,13 +39,13 @@ def test_threshold_moves_answers_and_nothing_divides_by_zero():
 
 
 def test_input_table_of_the_shipped_scale_is_a_shift():
-    table = input_table(1 / 255, -128, np.dtype(np.int8), Normalization())
+    table = input_table(1 / 255, -128, np.dtype(np.int8), UNIT_RANGE)
     assert table.dtype == np.int8
     np.testing.assert_array_equal(table, np.arange(256) - 128)
 
 
 def test_input_table_clips():
-    table = input_table(1 / 300, 0, np.dtype(np.int8), Normalization())
+    table = input_table(1 / 300, 0, np.dtype(np.int8), UNIT_RANGE)
     assert table[0] == 0
     assert table[-1] == 127
     table = input_table(0.01, 10, np.dtype(np.uint8), Normalization(scale=2 / 255, offset=-1.0))

@@ -1,0 +1,126 @@
+"""The shipped mask classifier: what its card says is what its files are and do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tflite
+
+from generator.application import pixel_values
+from generator.assets import models_dir
+from generator.catalog import Normalization
+from generator.imaging import load_samples, prepare_image, read_image
+from generator.imaging.samples import ARCHIVE
+from generator.learn.data import folder_set
+from generator.learn.evaluate import UNIT_RANGE, evaluate, input_table, tflm_scorer
+from generator.learn.quantize import operators
+from generator.read import read_tflite
+
+MODEL_DIR = models_dir() / "mask_cnn"
+FACES = Path(__file__).parents[3] / "shared" / "data" / "faces"
+
+
+@pytest.fixture(scope="module")
+def card():
+    return json.loads((MODEL_DIR / "model.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def model_path(card):
+    return MODEL_DIR / card["tflite"]["file"]
+
+
+@pytest.fixture(scope="module")
+def faces():
+    if not FACES.is_dir():
+        pytest.skip("the face images are not beside the checkout (../shared/data/faces)")
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    return folder_set(FACES)
+
+
+def recorded(card, engine, split):
+    return next(e for e in card["evaluation"] if (e["engine"], e["split"]) == (engine, split))
+
+
+def test_card_is_of_this_file(card, model_path):
+    content = model_path.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == card["tflite"]["sha256"]
+    assert len(content) == card["tflite"]["size_bytes"] < 150_000
+    assert list(operators(content)) == card["tflite"]["operators"]
+    assert card["labels"][card["positive"]] == "mask"
+    assert card["normalization"] == {"scale": 1 / 255, "offset": 0.0}
+    assert card["provenance"]["data"]["synthetic"] is False
+    assert "/work" not in json.dumps(card)
+
+
+def test_model_is_int8_with_a_batch_of_one(model_path):
+    graph = tflite.Model.GetRootAs(model_path.read_bytes()).Subgraphs(0)
+    image, score = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))
+    assert (image.Type(), score.Type()) == (tflite.TensorType.INT8, tflite.TensorType.INT8)
+    assert image.ShapeAsNumpy().tolist() == [1, 32, 32, 3]
+    assert score.ShapeAsNumpy().tolist() == [1, 1]
+    # Pixel / 255 must be a shift of the pixel: the firmware then needs no table.
+    assert image.Quantization().Scale(0) == pytest.approx(1 / 255, rel=1e-6)
+    assert image.Quantization().ZeroPoint(0) == -128
+
+
+def test_model_uses_only_the_papers_operators(model_path):
+    block = ["CONV_2D", "MAX_POOL_2D"]
+    expected = [*block * 3, "RESHAPE", *["FULLY_CONNECTED"] * 3, "LOGISTIC"]
+    assert list(operators(model_path.read_bytes())) == expected
+
+
+@pytest.mark.parametrize("split", ["Validation", "Test"])
+def test_int8_figures_are_those_on_the_card(card, model_path, faces, split):
+    assert faces.content_sha256 == card["provenance"]["data"]["content_sha256"]
+    found = json.loads(json.dumps(asdict(evaluate(model_path, faces, split=split))))
+    assert found == recorded(card, "tflm-int8", split)
+    assert found["accuracy"] > 0.95
+
+
+def test_float32_figures_are_those_on_the_card(card, faces):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
+    found = evaluate(MODEL_DIR / "mask_cnn.keras", faces, split="Test")
+    # Another processor may round a score at the threshold to the other side.
+    assert found.accuracy == pytest.approx(recorded(card, "keras-float32", "Test")["accuracy"], abs=1.5 / 319)
+
+
+def test_quantizing_costs_at_most_one_point(card):
+    for split in ("Validation", "Test"):
+        accuracies = [recorded(card, engine, split)["accuracy"] for engine in ("keras-float32", "tflm-int8")]
+        assert abs(accuracies[0] - accuracies[1]) < 0.01
+
+
+def test_samples_need_no_image_library():
+    samples = load_samples(MODEL_DIR)
+    assert len(samples) >= 16
+    assert {sample.expected_label for sample in samples} == {0, 1}
+    assert all(min(sample.image.shape[:2]) >= 96 for sample in samples)
+
+
+def test_samples_are_their_png_files():
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    for sample in load_samples(MODEL_DIR):
+        np.testing.assert_array_equal(read_image(MODEL_DIR / "samples" / sample.name), sample.image)
+    assert (MODEL_DIR / "samples" / ARCHIVE).stat().st_size < 400_000
+
+
+def test_the_photograph_is_told_apart_with_and_without_mask(model_path):
+    by_name = {sample.name: sample.image for sample in load_samples(MODEL_DIR)}
+    (height, width, channels), score = tflm_scorer(model_path, UNIT_RANGE)
+    names = ("astronaut.png", "astronaut_masked.png")
+    bare, masked = score(np.stack([prepare_image(by_name[name], height, width, channels) for name in names]))
+    assert bare < 0.5 <= masked
+
+
+def test_preprocessing_is_the_firmwares(model_path, card):
+    graph = read_tflite(model_path)
+    (image,) = graph.input_tensors()
+    normalization = Normalization(**card["normalization"])
+    table = input_table(image.quant.scale, image.quant.zero_point, np.dtype(np.int8), normalization)
+    np.testing.assert_array_equal(table, pixel_values(image, normalization))
