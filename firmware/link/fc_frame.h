@@ -12,7 +12,7 @@
 #ifndef FC_LINK_MAX_BODY
 #define FC_LINK_MAX_BODY 1024
 #endif
-_Static_assert(FC_LINK_MAX_BODY >= 64 && FC_LINK_MAX_BODY <= 32768, "FC_LINK_MAX_BODY out of range");
+_Static_assert(FC_LINK_MAX_BODY >= 128 && FC_LINK_MAX_BODY <= 32768, "FC_LINK_MAX_BODY out of range");
 
 /* Command, sequence, status, body. */
 #define FC_FRAME_MAX_PAYLOAD (3 + FC_LINK_MAX_BODY)

@@ -25,7 +25,7 @@ PROTOCOL = 1
 
 _ALL_STEPS = 0xFFFF
 _RESPONSE_BIT = 0x40
-_MIN_BODY_BYTES = 64
+_MIN_BODY_BYTES = 128
 _BYTES_PER_PIXEL = 3
 _IDENTITY = struct.Struct("<HHIHBBBBHHBx")
 _SHA256_BYTES = 32
@@ -61,8 +61,8 @@ class LinkStatus(IntEnum):
 _STATUS_TEXT = {
     LinkStatus.UNKNOWN_COMMAND: "it does not know this command: its firmware is older than this firmcast; "
     "build and flash it again",
-    LinkStatus.BAD_ARGUMENT: "an argument is out of range, or a request is missing before it (an input is used "
-    "up by a run, an output by the next write, an image by its classification)",
+    LinkStatus.BAD_ARGUMENT: "an argument is out of range, or a request is missing before it (an input is "
+    "used up by a run, an output by the next write, an image by its classification)",
     LinkStatus.NOT_SUPPORTED: "its model or engine does not offer this",
     LinkStatus.FAILED: "the inference failed",
     LinkStatus.TOO_LONG: "the data are longer than its buffer",
@@ -236,18 +236,17 @@ class Client:
     def read_step(self, step: int) -> bytes:
         """The output of ``step``, directly after a run with ``stop_after=step``."""
         self._check_step(step)
+        chunk = self.identity.max_body_bytes - 4
         output = bytearray()
         while True:
-            request = struct.pack("<HxxIH", step, len(output), self.identity.max_body_bytes)
+            request = struct.pack("<HxxIH", step, len(output), chunk)
             body = self._request(Command.READ_STEP, request)
-            if len(body) < 4:
+            size = int.from_bytes(body[:4], "little")
+            if len(body) - 4 != min(chunk, size - len(output)):
                 raise _nonsense(Command.READ_STEP, body)
-            (size,) = struct.unpack_from("<I", body)
             output += body[4:]
             if len(output) == size:
                 return bytes(output)
-            if len(body) == 4 or len(output) > size:
-                raise _nonsense(Command.READ_STEP, body)
 
     def timing(self) -> Timing:
         """Cycles of the last run, in total and for each step."""
