@@ -1,0 +1,23 @@
+"""The emulated STM32H743: an ELF in, a console, faults, an exact profile and modelled cycles out.
+
+The only package that imports unicorn.
+"""
+
+from generator.emulator.faults import FaultReport, TargetFault
+from generator.emulator.machine import Machine, StopReason
+from generator.emulator.profile import Edge, Profile
+from generator.emulator.serial import EmulatedSerial, serve_pty
+from generator.emulator.timing import Block, TimingModel
+
+__all__ = [
+    "Block",
+    "Edge",
+    "EmulatedSerial",
+    "FaultReport",
+    "Machine",
+    "Profile",
+    "StopReason",
+    "TargetFault",
+    "TimingModel",
+    "serve_pty",
+]
