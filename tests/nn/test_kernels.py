@@ -1,0 +1,287 @@
+"""Every kernel, three ways: the C on this computer (sanitizers on) and on the emulated Cortex-M7, NumPy integers,
+and TFLM. All equal to the bit, over random shapes, quantizations and attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from generator.graph import DType
+from generator.reference import Oracle, run_graph
+from tests.support import models
+from tests.support.kernel_bench import KernelBench, cases_of
+
+# A seed in the test, not a search that shrinks: a kernel case is small already.
+SETTINGS = {
+    "deadline": None,
+    "derandomize": True,
+    "phases": [Phase.explicit, Phase.generate],
+    "suppress_health_check": list(HealthCheck),
+}
+HOST = settings(max_examples=60, **SETTINGS)
+EMULATOR = settings(max_examples=25, **SETTINGS)
+
+seeds = st.integers(0, 2**32 - 1)
+zero_points = st.sampled_from([-128, -127, -5, 0, 3, 127])
+activations = st.sampled_from([0, 1, 2, 3])
+Make = Callable[[np.random.Generator], bytes]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelBench]:
+    bench = KernelBench(tmp_path_factory.mktemp("kernels"))
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(params=["host", "emulator"])
+def where(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, *, depthwise: bool) -> Make:
+    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    dilation = (draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([1, 1, 3])))
+    height = draw(st.integers((kernel[0] - 1) * dilation[0] + 1, 12))
+    width = draw(st.integers((kernel[1] - 1) * dilation[1] + 1, 12))
+    channels = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 12]))
+    filters = channels * draw(st.integers(1, 3)) if depthwise else draw(st.integers(1, 7))
+    stride = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    same, per_channel, bias = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    activation, points = draw(activations), (draw(zero_points), draw(zero_points))
+    # From scales that only shift right to ones that multiply by more than 1 and saturate.
+    output_scale = draw(st.sampled_from([0.00002, 0.004, 0.05, 0.5]))
+
+    def make(rng: np.random.Generator) -> bytes:
+        return models.convolution(
+            rng,
+            depthwise=depthwise,
+            height=height,
+            width=width,
+            channels=channels,
+            filters=filters,
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            same=same,
+            activation=activation,
+            per_channel=per_channel,
+            bias=bias,
+            zero_points=points,
+            output_scale=output_scale,
+        )
+
+    return make
+
+
+@st.composite
+def fully_connecteds(draw: st.DrawFn) -> Make:
+    rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
+    activation, per_channel, bias = draw(activations), draw(st.booleans()), draw(st.booleans())
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.00002, 0.004, 0.05]))
+    return lambda rng: models.fully_connected(
+        rng,
+        rows=rows,
+        depth=depth,
+        units=units,
+        activation=activation,
+        per_channel=per_channel,
+        bias=bias,
+        zero_points=points,
+        output_scale=output_scale,
+    )
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Make:
+    kind = draw(st.sampled_from(["MAX", "AVERAGE"]))
+    window = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    model = models.pool(
+        kind=kind,
+        height=draw(st.integers(window[0], 11)),
+        width=draw(st.integers(window[1], 11)),
+        channels=draw(st.integers(1, 9)),
+        window=window,
+        stride=(draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        same=draw(st.booleans()),
+        activation=draw(activations),
+        zero_point=draw(zero_points),
+    )
+    return lambda _rng: model
+
+
+@st.composite
+def adds(draw: st.DrawFn) -> Make:
+    scale = st.floats(0.0005, 2.0)
+    model = models.add(
+        draw(st.integers(1, 50)),
+        (draw(scale), draw(scale), draw(scale)),
+        (draw(zero_points), draw(zero_points), draw(zero_points)),
+        draw(activations),
+    )
+    return lambda _rng: model
+
+
+@st.composite
+def softmaxes(draw: st.DrawFn) -> Make:
+    model = models.softmax(
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 40)),
+        draw(st.floats(0.001, 1.0)),
+        draw(zero_points),
+        draw(st.sampled_from([1.0, 0.5, 2.0])),
+    )
+    return lambda _rng: model
+
+
+@st.composite
+def logistics(draw: st.DrawFn) -> Make:
+    model = models.logistic(draw(st.integers(1, 300)), draw(st.floats(0.001, 1.0)), draw(zero_points))
+    return lambda _rng: model
+
+
+@st.composite
+def conversions(draw: st.DrawFn) -> Make:
+    scale = st.floats(0.0005, 2.0)
+    byte = {"int8": zero_points, "uint8": st.sampled_from([0, 1, 100, 128, 255])}
+    source, result = draw(
+        st.sampled_from(
+            [
+                ("float32", "int8"),
+                ("int8", "int8"),
+                ("uint8", "int8"),
+                ("int8", "uint8"),
+                ("int8", "float32"),
+                ("uint8", "float32"),
+            ]
+        )
+    )
+    model = models.convert(
+        "DEQUANTIZE" if result == "float32" else "QUANTIZE",
+        draw(st.integers(1, 300)),
+        source,
+        result,
+        None if source == "float32" else (draw(scale), draw(byte[source])),
+        None if result == "float32" else (draw(scale), draw(byte[result])),
+    )
+    return lambda _rng: model
+
+
+OPERATORS = {
+    "CONV_2D": convolutions(depthwise=False),
+    "DEPTHWISE_CONV_2D": convolutions(depthwise=True),
+    "FULLY_CONNECTED": fully_connecteds(),
+    "POOL_2D": pools(),
+    "ADD": adds(),
+    "SOFTMAX": softmaxes(),
+    "LOGISTIC": logistics(),
+    "QUANTIZE": conversions(),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_kernels_equal_numpy_and_tflm(operator: str, where: str, bench: KernelBench) -> None:
+    @(HOST if where == "host" else EMULATOR)
+    @given(make=OPERATORS[operator], seed=seeds)
+    def check(make: Make, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        check_model(make(rng), random_inputs, rng, where, bench)
+
+    check()
+
+
+Inputs = Callable[[object, np.random.Generator], np.ndarray]
+
+
+def random_inputs(tensor: object, rng: np.random.Generator) -> np.ndarray:
+    shape, dtype = tensor.shape, tensor.dtype  # type: ignore[attr-defined]
+    if dtype is DType.FLOAT32:
+        values = rng.normal(scale=20, size=shape).astype(np.float32)
+        values.reshape(-1)[: values.size // 4] = np.round(values.reshape(-1)[: values.size // 4]) / 2
+        return values
+    info = np.iinfo(dtype.value)
+    return rng.integers(info.min, info.max, shape, endpoint=True).astype(dtype.value)
+
+
+def check_model(
+    model: bytes, inputs: Inputs, rng: np.random.Generator, where: str, bench: KernelBench
+) -> np.ndarray:
+    graph, cases = cases_of(model, [])
+    values = [inputs(tensor, rng) for tensor in graph.input_tensors()]
+    graph, cases = cases_of(model, values)
+    expected = run_graph(graph, values)[graph.outputs[0]]
+    (oracle,) = Oracle(model).run(values)
+    np.testing.assert_array_equal(expected.reshape(-1), oracle.reshape(-1), "NumPy against TFLM")
+    assert cases
+    for case in cases:
+        run = bench.run_on_host if where == "host" else bench.run_on_emulator
+        output = np.frombuffer(run(case), expected.dtype)
+        np.testing.assert_array_equal(output, expected.reshape(-1), case.candidate.name)
+    return expected
+
+
+def constant(value: int) -> Inputs:
+    return lambda tensor, _rng: np.full(tensor.shape, value, np.int8)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("value", [-128, 127])
+@pytest.mark.parametrize("weight", [-127, 127])
+def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: KernelBench) -> None:
+    """Sums beyond 2**30, where the short form of scaling does not hold and must not be chosen."""
+    rng = np.random.default_rng(1)
+    weights = np.full((2, 1, 1, 60_000), weight, np.int8)
+    model = models.convolution(
+        rng,
+        depthwise=False,
+        height=1,
+        width=1,
+        channels=60_000,
+        filters=2,
+        kernel=(1, 1),
+        zero_points=(-128 if value > 0 else 127, 3),
+        input_scale=0.001,
+        output_scale=16.0,
+        weight_scales=[0.001, 0.002],
+        bias_range=100_000_000,
+        weights=weights,
+    )
+    graph, cases = cases_of(model, [])
+    assert all(dict(case.candidate.params)["scale_down"] == "false" for case in cases)
+    check_model(model, constant(value), rng, where, bench)
+
+
+@pytest.mark.parametrize("value", [-128, -1, 0, 127])
+def test_one_pixel_one_channel(value: int, where: str, bench: KernelBench) -> None:
+    rng = np.random.default_rng(2)
+    for depthwise in (False, True):
+        model = models.convolution(
+            rng, depthwise=depthwise, height=1, width=1, channels=1, filters=1, kernel=(1, 1)
+        )
+        check_model(model, constant(value), rng, where, bench)
+
+
+@pytest.mark.parametrize("scale", [0.0005, 0.01, 0.05, 0.3])
+def test_logistic_and_softmax_for_every_input(scale: float, where: str, bench: KernelBench) -> None:
+    rng = np.random.default_rng(3)
+
+    def every(tensor: object, _rng: np.random.Generator) -> np.ndarray:
+        return np.arange(-128, 128, dtype=np.int8).reshape(tensor.shape)  # type: ignore[attr-defined]
+
+    check_model(models.logistic(256, scale, 7), every, rng, where, bench)
+    check_model(models.softmax(1, 256, scale, 7), every, rng, where, bench)
+
+
+def test_quantize_saturates_and_takes_nan(bench: KernelBench) -> None:
+    """TFLM leaves NaN undefined; here it becomes the zero point. Infinities saturate."""
+    model = models.convert("QUANTIZE", 5, "float32", "int8", None, (0.5, 3))
+    values = np.array([[np.inf, -np.inf, np.nan, 3e38, -0.0]], np.float32)
+    _, (case,) = cases_of(model, [values])
+    for run in (bench.run_on_host, bench.run_on_emulator):
+        assert np.frombuffer(run(case), np.int8).tolist() == [127, -128, 3, 127, 3]

@@ -1,0 +1,299 @@
+"""Kernels under test: the C of firmware/nn with shapes as run-time values, on this computer with sanitizers and
+on the emulated Cortex-M7.
+
+One driver is compiled per kernel. It takes a blob of words, builds the parameter structure from them, calls
+the kernel, and leaves the output in the blob. Members come from the plan's own candidates, so a driver that
+forgets one does not compile against -Wmissing-field-initializers.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from generator.assets import firmware_dir
+from generator.emulator import Machine
+from generator.graph import Graph
+from generator.plan.kernels import KERNELS, Candidate
+from generator.read import read_tflite_bytes
+from generator.targets import load_board
+from generator.toolchain.elf import ElfImage
+
+STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Werror"]
+ARM = ["-mcpu=cortex-m7", "-mthumb", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard", "-ffunction-sections"]
+BLOB_BYTES = 480 << 10
+GUARD = 0x5A
+GUARD_BYTES = 64
+
+_MAIN = """
+#include <stdio.h>
+int main(void)
+{
+    for (;;) {
+        uint32_t size;
+        if (fread(&size, 4, 1, stdin) != 1) {
+            return 0;
+        }
+        /* Exactly as large as the case, so that the address sanitizer sees a step beyond. */
+        uint8_t *blob = malloc(size);
+        if (blob == NULL || fread(blob, 1, size, stdin) != size) {
+            return 1;
+        }
+        run_case(blob);
+        fwrite(blob, 1, size, stdout);
+        fflush(stdout);
+        free(blob);
+    }
+}
+"""
+
+_LINKER = """
+ENTRY(start)
+SECTIONS {
+    .vectors 0x08000000 : { KEEP(*(.vectors)) }
+    .text : { *(.text .text.*) *(.rodata .rodata.*) }
+    .bss 0x24000000 (NOLOAD) : { *(.bss .bss.*) }
+    /DISCARD/ : { *(.ARM.exidx*) }
+}
+"""
+
+_START = """
+uint8_t fc_blob[BLOB_BYTES] __attribute__((aligned(16)));
+void start(void);
+void start(void) { for (;;) { } }
+__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {0x20010000u, (uintptr_t)start};
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel with its data: one operator of a model."""
+
+    candidate: Candidate
+    inputs: tuple[bytes, ...]
+    output_bytes: int
+
+    @property
+    def values(self) -> list[int]:
+        """The parameter members as numbers, nested structures flattened, floats by their bits."""
+        numbers = []
+        for _, text in self.candidate.params:
+            numbers.extend(_number(part) for part in text.strip("{}").split(","))
+        return numbers
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    if text in ("true", "false"):
+        return int(text == "true")
+    if text.startswith("FC_ORDER_"):
+        return int(text == "FC_ORDER_SPLIT")
+    if text.endswith("f") and "x" in text:
+        return struct.unpack("<i", struct.pack("<f", float.fromhex(text[:-1])))[0]
+    return int(text)
+
+
+def _members(candidate: Candidate) -> str:
+    position = 0
+    lines = []
+    for name, text in candidate.params:
+        if text.startswith("{"):
+            lines.append(f"        .{name} = {{v[{position}], v[{position + 1}]}},")
+            position += 2
+            continue
+        if text in ("true", "false"):
+            value = f"v[{position}] != 0"
+        elif text.startswith("FC_ORDER_"):
+            value = f"v[{position}] != 0 ? FC_ORDER_SPLIT : FC_ORDER_LINEAR"
+        elif text.endswith("f") and "x" in text:
+            value = f"as_float(v[{position}])"
+        else:
+            value = f"v[{position}]"
+        lines.append(f"        .{name} = {value},")
+        position += 1
+    return "\n".join(lines)
+
+
+def driver_source(candidate: Candidate) -> str:
+    """C of ``run_case``: words are the blob's size, the offsets of the arguments, then the members."""
+    arguments = [f"(const {t} *)(blob + at[{i}])" for i, t in enumerate(candidate.input_types)]
+    arguments += [
+        f"(const {t.c_type} *)(blob + at[{len(arguments) + i}])" for i, t in enumerate(candidate.tables)
+    ]
+    if candidate.scratch_bytes:
+        arguments.append(f"({candidate.scratch_type} *)(blob + at[{len(arguments)}])")
+    arguments.append(f"({candidate.output_type} *)(blob + at[{len(arguments)}])")
+    return f"""
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "fc_nn.h"
+void run_case(uint8_t *blob);
+static inline float as_float(int32_t bits) {{ float f; memcpy(&f, &bits, 4); return f; }}
+void run_case(uint8_t *blob)
+{{
+    const int32_t *at = (const int32_t *)blob;
+    const int32_t *v = at + {len(arguments)};
+    (void)as_float;
+    const struct {candidate.params_type} p = {{
+{_members(candidate)}
+    }};
+    {candidate.function}(&p, {", ".join(arguments)});
+}}
+"""
+
+
+def _blob(case: Case) -> tuple[bytes, int]:
+    """The blob and the offset of the output in it."""
+    candidate = case.candidate
+    parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
+    if candidate.scratch_bytes:
+        parts.append(b"\xa5" * candidate.scratch_bytes)
+    parts.append(b"\xa5" * case.output_bytes)
+    offsets = []
+    position = 4 * (len(parts) + len(case.values))
+    body = b""
+    for part in parts:
+        aligned = -(-position // 16) * 16
+        body += bytes([GUARD]) * (aligned - position) + part + bytes([GUARD]) * GUARD_BYTES
+        offsets.append(aligned)
+        position = aligned + len(part) + GUARD_BYTES
+    head = struct.pack(f"<{len(offsets) + len(case.values)}i", *offsets, *case.values)
+    return head + body, offsets[-1]
+
+
+def table_bytes(table: object) -> bytes:
+    """A constant's bytes from its C initialisers, so that what is tested is what is rendered."""
+    numbers = [int(n) for n in re.findall(r"-?\d+", " ".join(table.lines))]  # type: ignore[attr-defined]
+    sizes = {"int8_t": "b", "uint8_t": "B", "int32_t": "i", "struct fc_channel": "i"}
+    return struct.pack(f"<{len(numbers)}{sizes[table.c_type]}", *numbers)  # type: ignore[attr-defined]
+
+
+class KernelBench:
+    """Compiles drivers into ``folder``; ``run`` gives the output of one kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._programs: dict[str, subprocess.Popen[bytes]] = {}
+        self._machines: dict[str, Machine] = {}
+
+    def run_on_host(self, case: Case) -> bytes:
+        key = _key(case.candidate)
+        if key not in self._programs:
+            self._programs[key] = self._start_host(key, case.candidate)
+        blob, output = _blob(case)
+        program = self._programs[key]
+        assert program.stdin is not None
+        assert program.stdout is not None
+        try:
+            program.stdin.write(struct.pack("<I", len(blob)) + blob)
+            program.stdin.flush()
+        except BrokenPipeError:
+            pass
+        result = program.stdout.read(len(blob))
+        if len(result) != len(blob):
+            del self._programs[key]
+            raise AssertionError(f"{case.candidate.function} stopped:\n{program.stderr.read().decode()}")
+        return _output(case, blob, result, output)
+
+    def run_on_emulator(self, case: Case) -> bytes:
+        key = _key(case.candidate)
+        if key not in self._machines:
+            self._machines[key] = self._make_machine(key, case.candidate)
+        machine = self._machines[key]
+        blob, output = _blob(case)
+        assert len(blob) <= BLOB_BYTES
+        address = machine.image.symbols["fc_blob"].address
+        machine.write_memory(address, blob)
+        machine.call("run_case", address)
+        return _output(case, blob, machine.read_memory(address, len(blob)), output)
+
+    def close(self) -> None:
+        for program in self._programs.values():
+            assert program.stdin is not None
+            program.stdin.close()
+            program.wait(10)
+
+    @cached_property
+    def _board(self) -> object:
+        return load_board("nucleo_h743zi2")
+
+    def _start_host(self, key: str, candidate: Candidate) -> subprocess.Popen[bytes]:
+        source = self._folder / f"{key}_host.c"
+        source.write_text(driver_source(candidate) + _MAIN)
+        program = source.with_suffix("")
+        _compile(
+            ["cc", *STRICT, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+            source,
+            program,
+            ["-lm"],
+        )
+        return subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def _make_machine(self, key: str, candidate: Candidate) -> Machine:
+        source = self._folder / f"{key}_arm.c"
+        source.write_text(f"#define BLOB_BYTES {BLOB_BYTES}\n" + driver_source(candidate) + _START)
+        script = self._folder / "driver.ld"
+        script.write_text(_LINKER)
+        program = source.with_suffix(".elf")
+        _compile(
+            [
+                "arm-none-eabi-gcc",
+                *ARM,
+                *STRICT,
+                "-g",
+                "-nostartfiles",
+                "--specs=nano.specs",
+                "-T",
+                str(script),
+            ],
+            source,
+            program,
+            ["-lm"],
+        )
+        machine = Machine(ElfImage.load(program), self._board)  # type: ignore[arg-type]
+        machine.reset()
+        return machine
+
+
+def _key(candidate: Candidate) -> str:
+    return candidate.function
+
+
+def _compile(command: list[str], source: Path, program: Path, libraries: list[str]) -> None:
+    result = subprocess.run(
+        [*command, "-I", str(firmware_dir() / "nn"), str(source), "-o", str(program), *libraries],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def _output(case: Case, before: bytes, after: bytes, offset: int) -> bytes:
+    """The output, after a check that nothing but output and scratch was written."""
+    end = offset + case.output_bytes
+    scratch = case.candidate.scratch_bytes
+    start = offset - GUARD_BYTES - (-(-scratch // 16) * 16 if scratch else 0) - 16
+    assert after[: max(start, 0)] == before[: max(start, 0)], "the kernel wrote before its scratch"
+    assert after[end:] == before[end:], "the kernel wrote behind its output"
+    return after[offset:end]
+
+
+def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
+    """The model's only operator with each kernel that can run it."""
+    graph = read_tflite_bytes(model, "case", "case")
+    (operator,) = graph.operators
+    data = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
+    return graph, [
+        Case(candidate, data, graph.result(operator).size_bytes)
+        for candidate in KERNELS[type(operator.attributes)](graph, operator)
+    ]
