@@ -144,7 +144,7 @@ def test_the_stack_is_at_the_bottom_of_dtcm(image: Image) -> None:
 
 
 def test_address_zero_stays_empty(image: Image) -> None:
-    assert image.sections[".itcm_text"].address == image.symbols["_null_guard_bytes"] == 256
+    assert image.sections[".itcm_text"].address == image.symbols["_null_guard_bytes"] == 1024
 
 
 def test_the_vector_table_is_complete(image: Image, tmp_path: Path) -> None:
