@@ -1,4 +1,4 @@
-"""Where the files that travel with the package are: firmware/, templates/, models/."""
+"""Where the files that travel with the package are: firmware/, templates/, models/, renode/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def share_root() -> Path:
-    """Folder that holds ``firmware``, ``templates`` and ``models``.
+    """Folder that holds ``firmware``, ``templates``, ``models`` and ``renode``.
 
     In a wheel they are inside the package; in a checkout they are beside it.
     """
@@ -29,3 +29,8 @@ def templates_dir() -> Path:
 def models_dir() -> Path:
     """Shipped models, a folder each."""
     return share_root() / "models"
+
+
+def renode_dir() -> Path:
+    """Scripts and platform description for Renode."""
+    return share_root() / "renode"

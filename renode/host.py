@@ -8,68 +8,21 @@ picture a fixed pattern is sent.
 from __future__ import annotations
 
 import argparse
-import select
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from generator.errors import FirmcastError, TargetError, UsageError
-from generator.link import Client, LinkClosedError
+from generator.errors import FirmcastError, UsageError
+from generator.link import Client, SocketTransport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_READ_BYTES = 65536
 # Seconds of the host, in which an emulator may get far less of the target's time done.
 _REQUEST_TIMEOUT_S = 20.0
 _RUN_TIMEOUT_S = 240.0
-
-
-class SocketTransport:
-    """A serial line behind a TCP socket; a :class:`generator.link.Transport`.
-
-    Args:
-        host: name or address.
-        port: TCP port.
-
-    Raises:
-        TargetError: nothing listens there.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self._name = f"{host}:{port}"
-        try:
-            self._socket = socket.create_connection((host, port), timeout=10.0)
-        except OSError as error:
-            raise TargetError(
-                f"nothing answers at {self._name}: start the emulation first ({error})"
-            ) from error
-
-    def write(self, data: bytes, /) -> None:
-        """Sends all of ``data``."""
-        try:
-            self._socket.sendall(data)
-        except OSError as error:
-            raise LinkClosedError(f"{self._name} was closed: {error}") from error
-
-    def read(self, timeout_s: float, /) -> bytes:
-        """What has come within ``timeout_s`` seconds; ``b""`` if nothing has."""
-        try:
-            if not select.select([self._socket], [], [], max(0.0, timeout_s))[0]:
-                return b""
-            data = self._socket.recv(_READ_BYTES)
-        except (OSError, ValueError) as error:
-            raise LinkClosedError(f"{self._name} was closed: {error}") from error
-        if not data:
-            raise LinkClosedError(f"{self._name} was closed by the emulator")
-        return data
-
-    def close(self) -> None:
-        """Closes the socket; a second call does nothing."""
-        self._socket.close()
 
 
 def pattern(width: int, height: int) -> NDArray[Any]:

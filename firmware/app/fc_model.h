@@ -1,4 +1,4 @@
-/* What the application knows of a network: one constant, defined in the rendered model_binding.c. */
+/* What the application knows of a network: defined in the rendered model_binding.c. */
 #ifndef FC_MODEL_H
 #define FC_MODEL_H
 
@@ -19,12 +19,6 @@ struct fc_model {
     const uint32_t *input_sizes; /* bytes */
     const uint32_t *output_sizes;
     uint32_t *step_cycles; /* step_count entries, filled by the application */
-
-    enum fc_status (*init)(void);
-    void *(*input)(uint8_t index);
-    const void *(*output)(uint8_t index);
-    enum fc_status (*run)(uint16_t last_step, fc_step_observer *observer, void *user);
-    const void *(*step_output)(uint16_t step, uint32_t *size);
 
     /* Input 0 as an image; image_channels is 0 where the model takes none. */
     uint16_t image_width;
@@ -48,5 +42,13 @@ struct fc_model {
 };
 
 extern const struct fc_model fc_model;
+
+/* The network's functions on the application's one context; see the generated header. Plain functions and no
+ * pointers, so that the worst-case stack can be computed. */
+FC_MUST_CHECK enum fc_status fc_model_init(void);
+void *fc_model_input(uint8_t index);
+const void *fc_model_output(uint8_t index);
+FC_MUST_CHECK enum fc_status fc_model_step(uint16_t step);
+const void *fc_model_step_output(uint16_t step, uint32_t *size);
 
 #endif

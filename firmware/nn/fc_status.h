@@ -2,8 +2,6 @@
 #ifndef FC_STATUS_H
 #define FC_STATUS_H
 
-#include <stdint.h>
-
 enum fc_status {
     FC_OK = 0,
     FC_BAD_ARGUMENT = 1, /* a step or index that the network does not have */
@@ -15,8 +13,5 @@ enum fc_status {
 #else
 #define FC_MUST_CHECK
 #endif
-
-/* Called after each step of an observed run. */
-typedef void fc_step_observer(void *user, uint16_t step);
 
 #endif

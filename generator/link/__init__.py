@@ -17,6 +17,7 @@ from generator.link.transport import (
     LinkClosedError,
     ProcessTransport,
     SerialTransport,
+    SocketTransport,
     Transport,
     serial_ports,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "ProcessTransport",
     "RequestRefusedError",
     "SerialTransport",
+    "SocketTransport",
     "Timing",
     "Transport",
     "decode_segment",

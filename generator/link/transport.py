@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +18,8 @@ from generator.errors import MissingToolError, TargetError
 _READ_BYTES = 65536
 _WRITE_TIMEOUT_S = 10.0
 _EXIT_TIMEOUT_S = 5.0
+_CONNECT_TIMEOUT_S = 10.0
+_GET_PYSERIAL = "serial ports need pyserial: install it with: pip install 'firmcast[serial]'"
 _STDERR_TAIL_BYTES = 4000
 
 
@@ -176,9 +179,7 @@ class SerialTransport:
         try:
             import serial
         except ImportError as error:
-            raise MissingToolError(
-                "serial ports need pyserial: install it with: pip install 'firmcast[serial]'"
-            ) from error
+            raise MissingToolError(_GET_PYSERIAL) from error
         self._port = port
         self._errors: tuple[type[Exception], ...] = (serial.SerialException, OSError)
         try:
@@ -217,10 +218,56 @@ class SerialTransport:
             raise LinkClosedError(f"the line to {self._port} is closed")
 
 
+class SocketTransport:
+    """A serial line behind a TCP socket, as emulators offer it.
+
+    Args:
+        host: name or address.
+        port: TCP port.
+
+    Raises:
+        TargetError: nothing listens there.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._name = f"{host}:{port}"
+        try:
+            self._socket = socket.create_connection((host, port), _CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise TargetError(
+                f"nothing answers at {self._name}: start the emulation first ({error})"
+            ) from error
+
+    def write(self, data: bytes, /) -> None:
+        """See :meth:`Transport.write`."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise LinkClosedError(f"{self._name} was closed: {error}") from error
+
+    def read(self, timeout_s: float, /) -> bytes:
+        """See :meth:`Transport.read`."""
+        try:
+            if not select.select([self._socket], [], [], max(0.0, timeout_s))[0]:
+                return b""
+            data = self._socket.recv(_READ_BYTES)
+        except (OSError, ValueError) as error:
+            raise LinkClosedError(f"{self._name} was closed: {error}") from error
+        if not data:
+            raise LinkClosedError(f"{self._name} was closed by the emulator")
+        return data
+
+    def close(self) -> None:
+        """Closes the socket; a second call does nothing."""
+        self._socket.close()
+
+
 def serial_ports() -> tuple[tuple[str, str], ...]:
     """Serial ports of this computer: device and description. Needs pyserial."""
-    from serial.tools import list_ports
-
+    try:
+        from serial.tools import list_ports
+    except ImportError as error:
+        raise MissingToolError(_GET_PYSERIAL) from error
     return tuple((port.device, port.description) for port in sorted(list_ports.comports()))
 
 

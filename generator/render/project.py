@@ -92,7 +92,7 @@ def render_project(
     for name, template in generated.items():
         files[name] = environment.get_template(template).render(context).encode()
         origins[name] = f"templates/{template}"
-    files["MANIFEST.json"] = _manifest(plan, files, origins)
+    files["MANIFEST.json"] = _manifest(plan, board, clock, files, origins)
     return Project(files, origins)
 
 
@@ -114,10 +114,14 @@ def _banner(plan: Plan, board: Board, clock: ClockTree) -> str:
     )
 
 
-def _manifest(plan: Plan, files: Mapping[str, bytes], origins: Mapping[str, str]) -> bytes:
+def _manifest(
+    plan: Plan, board: Board, clock: ClockTree, files: Mapping[str, bytes], origins: Mapping[str, str]
+) -> bytes:
     manifest = {
         "generator": f"firmcast {__version__}",
         "model": {"name": plan.name, "sha256": plan.model_sha256},
+        "board": board.name,
+        "clock_mhz": clock.sysclk_hz / 1e6,
         "files": [
             {"path": name, "origin": origins[name], "sha256": hashlib.sha256(files[name]).hexdigest()}
             for name in sorted(files)

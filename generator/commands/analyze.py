@@ -1,0 +1,88 @@
+"""``analyze``: the plan, without building anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generator.commands import options, road
+from generator.commands.output import Output, output_options
+from generator.plan import Plan
+from generator.report.tables import fitting_parts, print_plan
+
+
+@click.command()
+@options.model_argument
+@options.board_option
+@options.clock_option
+@options.settings_option
+@output_options
+def analyze(model: str, board: str, clock_mhz: int | None, settings: Path | None, output: Output) -> None:
+    """Show how MODEL would be laid out: steps, kernels and why, memory map, what it needs and where it fits.
+
+    Writes nothing. Cycles are estimates from the plan alone.
+    """
+    target = road.choose_target(board, clock_mhz)
+    planned = road.plan_model(model, settings, target)
+    output.json(plan_as_json(planned.plan, target.clock.sysclk_hz))
+    print_plan(planned.plan, target.board.part, output.results)
+
+
+def plan_as_json(plan: Plan, cpu_hz: int) -> dict[str, object]:
+    """The plan without its constants' values."""
+    return {
+        "model": {
+            "name": plan.name,
+            "sha256": plan.model_sha256,
+            "macs": plan.macs,
+            "parameters": plan.parameters,
+            "weights_bytes": plan.weights_bytes,
+        },
+        "part": plan.part,
+        "arena": {
+            "bytes": plan.arena_bytes,
+            "lower_bound_bytes": plan.arena_lower_bound_bytes,
+            "region": plan.arena_region,
+            "why": plan.arena_why,
+            "fits": plan.arena_fits,
+        },
+        "estimated": {
+            "cycles": plan.estimated_cycles,
+            "ms": 1000 * plan.estimated_cycles / cpu_hz,
+            "clock_mhz": cpu_hz / 1e6,
+        },
+        "fits_on": fitting_parts(plan),
+        "layers": [
+            {
+                "index": step.index,
+                "name": step.name,
+                "op": step.op,
+                "inputs": [list(t.shape) for t in step.inputs],
+                "output": list(step.output.shape),
+                "macs": step.macs,
+                "weights_bytes": step.weights_bytes,
+                "kernel": step.kernel.name,
+                "why": step.kernel.why,
+                "alternatives": [
+                    {"kernel": a.kernel, "why_not": a.why_not} for a in step.kernel.alternatives
+                ],
+                "estimated_cycles": step.kernel.estimated_cycles,
+                "alive_bytes": plan.alive_bytes(step.index),
+                "memory": step.memory,
+            }
+            for step in plan.steps
+        ],
+        "buffers": [
+            {
+                "name": b.name,
+                "role": b.role,
+                "offset": b.offset,
+                "bytes": b.size_bytes,
+                "first_step": b.first_step,
+                "last_step": b.last_step,
+                "in_place_of": b.shares_with,
+            }
+            for b in plan.buffers
+        ],
+    }

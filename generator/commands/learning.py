@@ -1,0 +1,108 @@
+"""``train``, ``quantize`` and ``evaluate``: everything that needs images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from generator.catalog import find_model
+from generator.commands import options
+from generator.commands.output import Output, output_options
+from generator.learn.architectures import ARCHITECTURES
+from generator.learn.data import SYNTHETIC, open_data
+from generator.learn.evaluate import Evaluation
+from generator.learn.evaluate import evaluate as run_evaluation
+from generator.learn.pipeline import make_model
+from generator.learn.quantize import IO_TYPES
+from generator.learn.quantize import quantize as run_quantization
+from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
+
+data_option = click.option(
+    "--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings."
+)
+io_option = click.option(
+    "--io", type=click.Choice(IO_TYPES), default="int8", show_default=True, help="Type of input and output."
+)
+
+_SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
+
+
+@click.command()
+@click.argument("arch", type=click.Choice(sorted(ARCHITECTURES)))
+@data_option
+@click.option("--epochs", default=DEFAULT_EPOCHS, show_default=True, type=click.IntRange(1))
+@click.option("--seed", default=DEFAULT_SEED, show_default=True, type=click.IntRange(0))
+@io_option
+@options.out_option
+@output_options
+def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | None, output: Output) -> None:
+    """Train ARCH as the paper does, quantize it, and evaluate both; writes a model folder."""
+    folder = out or Path("build") / "train" / arch
+    outcome = make_model(
+        arch,
+        open_data(data, seed=seed),
+        folder,
+        seed=seed,
+        epochs=epochs,
+        io=io,  # type: ignore[arg-type]  # click has checked the choice
+        command=f"python -m generator train {arch} --data {Path(data).name} --epochs {epochs} --seed {seed}",
+        progress=output.say,
+    )
+    for evaluation in outcome.evaluations:
+        _print(evaluation, data, output)
+    output.say(f"wrote {folder}: build it with python -m generator build {folder}")
+    output.json({"folder": str(folder), "evaluations": [asdict(e) for e in outcome.evaluations]})
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@data_option
+@io_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The .tflite file to write.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@output_options
+def quantize(model: Path, data: str, io: str, out: Path | None, seed: int, output: Output) -> None:
+    """Quantize the Keras file MODEL to int8; ranges come from the training pictures of --data."""
+    result = run_quantization(
+        model,
+        open_data(data, seed=seed),
+        out or model.with_suffix(".tflite"),
+        io=io,  # type: ignore[arg-type]  # click has checked the choice
+        seed=seed,
+    )
+    output.results.print(f"wrote {result.model_path}, {result.size_bytes:,} B", soft_wrap=True)
+    output.json({**asdict(result), "model_path": str(result.model_path)})
+
+
+@click.command()
+@options.model_argument
+@data_option
+@click.option(
+    "--split", type=click.Choice(["Train", "Validation", "Test"]), default="Test", show_default=True
+)
+@output_options
+def evaluate(model: str, data: str, split: str, output: Output) -> None:
+    """Accuracy, confusion matrix, precision, recall and F1 of MODEL (.tflite through TFLM, or Keras)."""
+    path = Path(model) if Path(model).suffix in (".keras", ".h5") else find_model(model).path
+    evaluation = run_evaluation(path, open_data(data), split=split)  # type: ignore[arg-type]
+    _print(evaluation, data, output)
+    output.json(asdict(evaluation))
+
+
+def _print(evaluation: Evaluation, data: str, output: Output) -> None:
+    labels = [figures.label for figures in evaluation.classes]
+    lines = [
+        f"{evaluation.engine} on {evaluation.split}: accuracy {evaluation.accuracy:.2%} of {evaluation.count}"
+    ]
+    if data == SYNTHETIC:
+        lines[0] += f" ({_SYNTHETIC_NOTE})"
+    for truth, row in zip(labels, evaluation.confusion, strict=True):
+        answers = ", ".join(f"{count} called {answer}" for answer, count in zip(labels, row, strict=True))
+        lines.append(f"  {truth}: {answers}")
+    lines.extend(
+        f"  {c.label}: precision {c.precision:.3f}, recall {c.recall:.3f}, F1 {c.f1:.3f}"
+        for c in evaluation.classes
+    )
+    output.results.print("\n".join(lines))

@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from generator.targets import board_names
+
+DEFAULT_MODEL = "mask_cnn"
+DEFAULT_BOARD = "nucleo_h743zi2"
+
+model_argument = click.argument("model", default=DEFAULT_MODEL)
+board_option = click.option(
+    "--board",
+    default=DEFAULT_BOARD,
+    show_default=True,
+    help=f"{', '.join(board_names())}, or the path of a board's TOML file.",
+)
+clock_option = click.option(
+    "--clock-mhz", type=click.IntRange(1, 1000), help="Core clock [default: the board's, 480]."
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["native"]),
+    default="native",
+    show_default=True,
+    help="What runs the network.",
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the project [default: build/MODEL-NAME].",
+)
+settings_option = click.option(
+    "--settings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file with budgets and more [default: firmcast.toml in the model's folder].",
+)
+images_option = click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="JPEG or PNG to classify; may be repeated.",
+)

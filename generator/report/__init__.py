@@ -1,0 +1,31 @@
+"""The report: its schema, its file, and its tables for people."""
+
+from generator.report.schema import (
+    BudgetVerdict,
+    Decision,
+    Latency,
+    LayerLatency,
+    Memory,
+    MemoryTotal,
+    ModelFacts,
+    Region,
+    Report,
+    Stack,
+    Toolchain,
+    Validation,
+)
+
+__all__ = [
+    "BudgetVerdict",
+    "Decision",
+    "Latency",
+    "LayerLatency",
+    "Memory",
+    "MemoryTotal",
+    "ModelFacts",
+    "Region",
+    "Report",
+    "Stack",
+    "Toolchain",
+    "Validation",
+]

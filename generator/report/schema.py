@@ -1,0 +1,137 @@
+"""``report.json``. Sizes in bytes, times in milliseconds; a figure that was not obtained is null, never 0."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = int
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFacts(_Part):
+    """The network as it was read."""
+
+    name: str
+    sha256: str
+    macs: Count
+    parameters: Count
+    weights_bytes: Count = Field(description="constants as stored in flash, tables included")
+
+
+class Toolchain(_Part):
+    """What compiled the firmware."""
+
+    compiler: str
+    flags: str
+
+
+class MemoryTotal(_Part):
+    """Flash, or all RAM together."""
+
+    used: Count
+    budget: Count | None
+    total: Count
+
+
+class Region(_Part):
+    """One memory of the part."""
+
+    used: Count
+    total: Count
+
+
+class Stack(_Part):
+    """Worst case by analysis of the machine code beside what a painted stack showed."""
+
+    computed: Count | None
+    painted: Count | None
+    reserved: Count
+    deepest: tuple[str, ...]
+
+
+class Memory(_Part):
+    """From the ELF."""
+
+    flash: MemoryTotal
+    ram: MemoryTotal
+    activations_bytes: Count
+    stack_bytes: Count | None
+    regions: dict[str, Region]
+    stack: Stack
+
+
+class LayerLatency(_Part):
+    """One step of the network."""
+
+    index: int
+    name: str
+    op: str
+    kernel: str
+    macs: Count
+    instructions: Count | None
+    cycles: Count | None
+    memory: str
+
+
+class Latency(_Part):
+    """One inference. ``band`` bounds silicon's time as a multiple of the model's."""
+
+    source: Literal["emulator-model", "renode-instructions", "board"]
+    clock_mhz: float
+    instructions: Count | None
+    cycles: Count | None
+    ms: float | None
+    fps: float | None
+    budget_ms: float | None
+    silicon_ms_range: tuple[float, float] | None
+    note: str
+    layers: tuple[LayerLatency, ...]
+
+
+class Validation(_Part):
+    """Outputs of the target beside the reference's."""
+
+    reference: str
+    inputs: Count
+    elements: Count
+    mismatches: Count
+    max_abs_diff: float
+    bit_exact: bool
+    first_difference: str | None
+
+
+class Decision(_Part):
+    """What the firmware made of one picture, sent over the host link."""
+
+    image: str
+    label: str
+    score: float
+    door_open: bool
+    cycles: Count
+
+
+class BudgetVerdict(_Part):
+    """``exceeded`` names flash, ram, latency or stack."""
+
+    met: bool
+    exceeded: tuple[str, ...]
+
+
+class Report(_Part):
+    """Everything that ``build`` found out."""
+
+    model: ModelFacts
+    engine: Literal["native", "tflm"]
+    board: str
+    part: str
+    toolchain: Toolchain
+    memory: Memory
+    latency: Latency | None
+    validation: Validation | None
+    decisions: tuple[Decision, ...]
+    budgets: BudgetVerdict

@@ -1,0 +1,229 @@
+"""The report and the plan for people."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from generator.plan import Plan
+from generator.report.schema import MemoryTotal, Report
+from generator.targets import Part, load_part, part_names
+
+# Code beside the constants of the plan, and RAM beside the arena: the most that any of the shipped and the
+# MLPerf Tiny models needs.
+CODE_ESTIMATE_BYTES = 20 << 10
+RAM_ESTIMATE_BYTES = 6 << 10
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Everything that ``build`` found out, on a screen."""
+    console.print(_layers(report))
+    console.print(_memory(report))
+    console.print(_summary(report))
+
+
+def _layers(report: Report) -> Table:
+    latency = report.latency
+    table = Table(title=f"{report.model.name} on {report.board}", title_justify="left", pad_edge=False)
+    for heading in ("#", "operator", "kernel"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("MACs", "instructions", "cycles", "cycles/MAC", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if latency is None:
+        return table
+    for layer in latency.layers:
+        per_mac = layer.cycles / layer.macs if layer.cycles and layer.macs else None
+        share = layer.cycles / latency.cycles if layer.cycles and latency.cycles else None
+        table.add_row(
+            str(layer.index),
+            layer.op,
+            layer.kernel,
+            f"{layer.macs:,}" if layer.macs else "",
+            _number(layer.instructions),
+            _number(layer.cycles),
+            f"{per_mac:.2f}" if per_mac else "",
+            f"{share:.1%}" if share else "",
+        )
+    table.add_section()
+    per_mac = latency.cycles / report.model.macs if latency.cycles and report.model.macs else None
+    table.add_row(
+        "",
+        "all",
+        "",
+        f"{report.model.macs:,}",
+        _number(latency.instructions),
+        _number(latency.cycles),
+        f"{per_mac:.2f}" if per_mac else "",
+        "",
+    )
+    return table
+
+
+def _memory(report: Report) -> Table:
+    table = Table(pad_edge=False)
+    table.add_column("memory", no_wrap=True)
+    for heading in ("used", "budget", "there is"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, region in report.memory.regions.items():
+        if region.used:
+            table.add_row(name, f"{region.used:,} B", "", f"{region.total:,} B")
+    table.add_section()
+    totals: tuple[tuple[str, MemoryTotal], ...] = (("flash", report.memory.flash), ("ram", report.memory.ram))
+    for name, total in totals:
+        over = name in report.budgets.exceeded
+        table.add_row(
+            f"all {name}" if name == "ram" else name,
+            Text(f"{total.used:,} B", style="red" if over else ""),
+            f"{total.budget:,} B" if total.budget is not None else "",
+            f"{total.total:,} B",
+        )
+    return table
+
+
+def _summary(report: Report) -> Text:
+    lines = []
+    stack = report.memory.stack
+    lines.append(
+        f"activations {report.memory.activations_bytes:,} B; stack: computed {_number(stack.computed)} B, "
+        f"painted {_number(stack.painted)} B, reserved {stack.reserved:,} B"
+    )
+    latency = report.latency
+    if latency is not None and latency.ms is not None:
+        budget = f", budget {latency.budget_ms:g} ms" if latency.budget_ms is not None else ""
+        speed = f"{latency.fps:.0f} per second{budget}"
+        lines.append(f"latency {latency.ms:.2f} ms at {latency.clock_mhz:g} MHz ({speed}), {latency.note}")
+    validation = report.validation
+    if validation is not None:
+        verdict = "bit-exact" if validation.bit_exact else f"{validation.mismatches:,} DIFFER"
+        lines.append(
+            f"{validation.elements:,} outputs of {validation.inputs} inputs against {validation.reference}: "
+            f"{verdict}"
+        )
+    else:
+        lines.append("outputs were not compared with the reference")
+    lines.extend(
+        f"{decision.image}: {decision.label}, score {decision.score:.3f}, door "
+        f"{'open' if decision.door_open else 'closed'}"
+        for decision in report.decisions
+    )
+    return Text("\n".join(lines))
+
+
+def over_budget_table(report: Report) -> str:
+    """What is over and by how much, a line each."""
+    lines = []
+    memory, latency = report.memory, report.latency
+    for name in report.budgets.exceeded:
+        if name in ("flash", "ram"):
+            total = memory.flash if name == "flash" else memory.ram
+            if total.budget is not None:
+                lines.append(
+                    _over(name, f"{total.used:,}", f"{total.budget:,}", f"{total.used - total.budget:,}", "B")
+                )
+        elif name == "latency" and latency and latency.ms is not None and latency.budget_ms is not None:
+            over_ms = latency.ms - latency.budget_ms
+            lines.append(_over(name, f"{latency.ms:.2f}", f"{latency.budget_ms:.2f}", f"{over_ms:.2f}", "ms"))
+        elif name == "stack":
+            lines.append(
+                f"  stack    needs {_number(memory.stack.computed)} B, {memory.stack.reserved:,} B reserved"
+            )
+    return "\n".join(lines)
+
+
+def _over(name: str, used: str, budget: str, excess: str, unit: str) -> str:
+    return f"  {name:8} {used:>12} {unit:2}  budget {budget:>12} {unit:2}  over by {excess} {unit}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def print_plan(plan: Plan, part: Part, console: Console) -> None:
+    """The plan: steps, memory map, what it needs and where that fits."""
+    table = Table(title=f"{plan.name} planned for {plan.part}", title_justify="left", pad_edge=False)
+    for heading in ("#", "operator", "input", "output", "kernel"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("MACs", "weights B", "cycles (est.)", "alive B"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("memory", no_wrap=True)
+    for step in plan.steps:
+        table.add_row(
+            str(step.index),
+            step.op,
+            " ".join("x".join(map(str, t.shape)) for t in step.inputs),
+            "x".join(map(str, step.output.shape)),
+            step.kernel.name,
+            f"{step.macs:,}" if step.macs else "",
+            f"{step.weights_bytes:,}" if step.weights_bytes else "",
+            f"{step.kernel.estimated_cycles:,}",
+            f"{plan.alive_bytes(step.index):,}",
+            step.memory,
+        )
+    table.add_section()
+    table.add_row(
+        "",
+        "all",
+        "",
+        "",
+        "",
+        f"{plan.macs:,}",
+        f"{plan.weights_bytes:,}",
+        f"{plan.estimated_cycles:,}",
+        "",
+        "",
+    )
+    console.print(table)
+    console.print("Why these kernels:")
+    for step in plan.steps:
+        console.print(f"  {step.index:3} {step.kernel.name}: {step.kernel.why}", highlight=False)
+        for other in step.kernel.alternatives:
+            console.print(f"      not {other.kernel}: {other.why_not}", highlight=False)
+    console.print(_arena_map(plan))
+    console.print(
+        f"Arena {plan.arena_bytes:,} B in {plan.arena_region} ({plan.arena_why}); "
+        f"{plan.arena_lower_bound_bytes:,} B are alive at once in the fullest step.\n"
+        f"Constants {plan.weights_bytes:,} B in flash. Parameters {plan.parameters:,}. "
+        f"Estimated {plan.estimated_cycles:,} cycles, "
+        f"{1000 * plan.estimated_cycles / part.max_clock_hz:.2f} ms at {part.max_clock_hz // 1_000_000} MHz; "
+        "an estimate from the plan alone.",
+        highlight=False,
+    )
+    fits = fitting_parts(plan)
+    console.print(
+        f"With about {CODE_ESTIMATE_BYTES >> 10} KiB of code and {RAM_ESTIMATE_BYTES >> 10} KiB of stack and "
+        f"buffers it fits on: {', '.join(fits) if fits else 'none of the known parts'}.",
+        highlight=False,
+    )
+
+
+def _arena_map(plan: Plan) -> Table:
+    table = Table(title="Arena", title_justify="left", pad_edge=False)
+    for heading in ("offset", "size"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("steps", "holds"):
+        table.add_column(heading)
+    last = len(plan.steps)
+    for buffer in sorted(plan.buffers, key=lambda b: (b.offset, b.first_step)):
+        first = "before" if buffer.first_step < 0 else str(buffer.first_step)
+        end = "after" if buffer.last_step >= last else str(buffer.last_step)
+        place = f", in place of {buffer.shares_with}" if buffer.shares_with else ""
+        table.add_row(
+            f"{buffer.offset:,}", f"{buffer.size_bytes:,}", f"{first}..{end}", f"{buffer.name}{place}"
+        )
+    return table
+
+
+def fitting_parts(plan: Plan) -> list[str]:
+    """Known parts with enough flash and one RAM large enough for the arena, by estimate."""
+    names = []
+    for name in part_names():
+        part = load_part(name)
+        rams = [m.size_bytes for m in part.memories if m.kind in ("dtcm", "sram")]
+        if (
+            plan.weights_bytes + CODE_ESTIMATE_BYTES <= part.flash_bytes
+            and plan.arena_bytes <= max(rams, default=0)
+            and plan.arena_bytes + RAM_ESTIMATE_BYTES <= sum(rams)
+        ):
+            names.append(name)
+    return names

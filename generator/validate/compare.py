@@ -1,0 +1,133 @@
+"""Running inputs through target and oracle, and finding the first step that departs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from generator.graph import Tensor
+from generator.link import Client
+from generator.plan import Plan
+from generator.reference import Oracle
+from generator.validate.inputs import Array, TestInput
+
+
+@dataclass(frozen=True)
+class FirstDifference:
+    """The first step of the plan whose result differs, on one input."""
+
+    input_name: str
+    step_name: str
+    op: str
+    operator_index: int
+    tensor_name: str
+    differing: int
+    elements: int
+    index: tuple[int, ...]
+    expected: float
+    computed: float
+
+    def __str__(self) -> str:
+        return (
+            f"on {self.input_name}, {self.step_name} ({self.op}, operator {self.operator_index}) "
+            f"is the first to differ: {self.differing} of {self.elements} elements of '{self.tensor_name}', the first at "
+            f"{list(self.index)}: {self.computed:g} instead of {self.expected:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All inputs, all outputs. ``max_abs_diff`` is in quantized steps, of float outputs in their unit."""
+
+    reference: str
+    inputs: int
+    elements: int
+    mismatches: int
+    max_abs_diff: float
+    first_difference: FirstDifference | None
+
+    @property
+    def bit_exact(self) -> bool:
+        """True if nothing differs."""
+        return self.mismatches == 0
+
+
+def compare(
+    client: Client,
+    plan: Plan,
+    model: bytes,
+    inputs: Sequence[TestInput],
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Run every input on both. Raises what oracle and client raise."""
+    oracle = Oracle(model)
+    elements = mismatches = 0
+    largest = 0.0
+    culprit: TestInput | None = None
+    for number, given in enumerate(inputs):
+        expected = oracle.run(given.values)
+        computed = run_on_target(client, plan, given)
+        for want, have in zip(expected, computed, strict=True):
+            flat = want.reshape(-1)
+            differing = int(np.count_nonzero(_bits(flat) != _bits(have)))
+            elements += flat.size
+            mismatches += differing
+            if differing:
+                largest = max(largest, float(np.abs(flat.astype(np.float64) - have.astype(np.float64)).max()))
+                culprit = culprit or given
+        if progress is not None:
+            progress(number + 1, len(inputs))
+    first = first_difference(client, plan, model, culprit) if culprit is not None else None
+    return Comparison(oracle.name, len(inputs), elements, mismatches, largest, first)
+
+
+def run_on_target(client: Client, plan: Plan, given: TestInput) -> list[Array]:
+    """Flat outputs of one inference."""
+    _write(client, given)
+    client.run()
+    return [
+        _values(client.read_output(index), endpoint.tensor) for index, endpoint in enumerate(plan.outputs)
+    ]
+
+
+def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput) -> FirstDifference | None:
+    """Run the network step by step; None if every step agrees."""
+    oracle = Oracle(model, keep_all=True)
+    oracle.run(given.values)
+    for step in plan.steps:
+        _write(client, given)
+        client.run(stop_after=step.index)
+        have = _values(client.read_step(step.index), step.output)
+        want = oracle.tensor(step.output.index).reshape(-1)
+        wrong = np.flatnonzero(_bits(want) != _bits(have))
+        if wrong.size:
+            place = int(wrong[0])
+            return FirstDifference(
+                given.name,
+                step.name,
+                step.op,
+                step.operator_index,
+                step.output.name,
+                int(wrong.size),
+                int(want.size),
+                tuple(int(i) for i in np.unravel_index(place, step.output.shape)),
+                float(want[place]),
+                float(have[place]),
+            )
+    return None
+
+
+def _write(client: Client, given: TestInput) -> None:
+    for index, values in enumerate(given.values):
+        client.write_input(np.ascontiguousarray(values), index)
+
+
+def _values(raw: bytes, tensor: Tensor) -> Array:
+    return np.frombuffer(raw, tensor.dtype.numpy)
+
+
+def _bits(values: Array) -> Array:
+    """Floats by their bits, so that NaN equals NaN and 0 differs from -0."""
+    return values.view(np.uint32) if values.dtype == np.float32 else values
