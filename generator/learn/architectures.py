@@ -72,7 +72,7 @@ def _architecture(name: str, parameters: int, dropout: tuple[float, ...]) -> Cal
     return register
 
 
-@_architecture("mask_cnn", 128_193, dropout=(0.1, 0.15, 0.25, 0.3, 0.2))
+@_architecture("mask_cnn", 128_193, dropout=(0.2, 0.2, 0.3, 0.4, 0.3))
 def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
     """The paper's own network; every convolution is "valid" (30, 13 and 4 pixels wide), 5.107 M MACs."""
     for filters, rate in zip((32, 64, 128), dropout[:3], strict=True):
