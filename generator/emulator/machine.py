@@ -100,6 +100,7 @@ class Machine:
         self._last_transfer = 0
         self._mapped: set[str] = set()
         self._protections: dict[tuple[int, int], int] = {}
+        self._stack = (0, 0)
         _check_fit(image, board)
         entries = [self._function(name).address for name in self._phases]
 
@@ -143,6 +144,14 @@ class Machine:
 
         UsageError if the image has no vector table.
         """
+        self._bus.diagnostics.clear()
+        for uart in self._uarts:
+            uart.received.clear()
+            uart.sent.clear()
+        self._drained = b""
+        self._power_on()
+
+    def _power_on(self) -> None:
         for peripheral in self._peripherals:
             peripheral.reset()
         for memory in self.board.part.memories:
@@ -163,7 +172,7 @@ class Machine:
         TargetFault if it faults, hangs, or does what the silicon refuses. The first run resets.
         """
         if not self._started:
-            self.reset()
+            self._power_on()  # what was fed before it is not lost
         limit = None if max_instructions is None else self.instructions + max_instructions
         self._polls = 0
         return self._loop(limit, deliver=True) or StopReason.LIMIT
@@ -321,8 +330,8 @@ class Machine:
         for segment in self.image.segments:
             if segment.data:
                 self._uc.mem_write(segment.lma, segment.data)
-            memory = _memory_at(self.board, segment.vma)
-            if segment.vma == segment.lma and memory is not None and memory.is_ram:
+            home = _memory_at(self.board, segment.vma)
+            if segment.vma == segment.lma and home is not None and home.is_ram:
                 # An image for RAM, loaded by a debugger: nobody else clears what must be zero.
                 tail = segment.mem_size_bytes - len(segment.data)
                 self._uc.mem_write(segment.vma + len(segment.data), bytes(tail))
@@ -352,15 +361,19 @@ class Machine:
         self._watch_stack()
 
     def _watch_stack(self) -> None:
-        """The stack that is in use, except in a handler, which may bring its own."""
-        sp = self._cpu.sp
+        """Watch the stack that is in use, except in a handler, which may bring its own."""
+        self._stack = self._find_stack()
+        self._counter.watch_stack(*((0, 0) if self._cpu.active else self._stack))
+
+    def _find_stack(self) -> tuple[int, int]:
+        """Bounds of the stack that sp points into: down to ``_stack_bottom``, or to the start of its memory."""
+        memory = _memory_at(self.board, self._cpu.sp - 4)
+        if memory is None:
+            return 0, 0
         bottom = self.image.symbols.get("_stack_bottom")
-        memory = _memory_at(self.board, sp - 4)
-        if self._cpu.active or memory is None:
-            self._counter.watch_stack(0, 0)
-        else:
-            inside = bottom is not None and memory.origin <= bottom.address < memory.end
-            self._counter.watch_stack(bottom.address if bottom and inside else memory.origin, memory.end)
+        if bottom is not None and memory.origin <= bottom.address < memory.end:
+            return bottom.address, memory.end
+        return memory.origin, memory.end
 
     # Running.
 
@@ -410,6 +423,8 @@ class Machine:
             self._cut()
             self._fault(self._judge_access(*happened.access), deliver=deliver)
             return None
+        if self._cpu.pc == until and happened.interrupt in (None, _INTR_PREFETCH) and error is None:
+            return self._arrived(until, deliver=deliver)
         if happened.interrupt is not None:
             return self._judge_interrupt(happened.interrupt, deliver=deliver)
         if error == unicorn.UC_ERR_INSN_INVALID:
@@ -418,13 +433,14 @@ class Machine:
         if error is not None:
             self._cut()
             self._fail(f"the emulator stopped: {unicorn.UcError(error)}")
-        if self._cpu.pc == until:
-            return StopReason.HALTED if until == _RETURN and not deliver else self._returned_nowhere(until)
         return self._wait_for_interrupt()
 
-    def _returned_nowhere(self, until: int) -> StopReason | None:
-        if until == _RETURN:
-            self._fault(self._fetch_fault(until), deliver=True)
+    def _arrived(self, until: int, *, deliver: bool) -> StopReason | None:
+        if until != _RETURN:
+            return None
+        if not deliver:
+            return StopReason.HALTED
+        self._fault(self._fetch_fault(until), deliver=True)
         return None
 
     def _answer(self, asked: set[str]) -> StopReason | None:
@@ -493,16 +509,10 @@ class Machine:
 
     def _stack_hint(self, address: int) -> str:
         """Whether an access missed the stack by little."""
-        bottom = self.image.symbols.get("_stack_bottom")
-        memory = _memory_at(self.board, bottom.address) if bottom else None
-        low = bottom.address if bottom and memory else None
-        if low is None:
-            low = next(
-                (m.origin for m in self.board.part.memories if m.is_ram and 0 <= m.origin - address < 4096),
-                None,
-            )
-        near = low is not None and 0 < low - address <= 4096 and self._cpu.sp < low + 1024
-        return ": stack overflow" if near else ""
+        low, _ = self._stack
+        sp = self._cpu.sp
+        beneath = 0 < low - address and (sp < low or sp - address < _PAGE)
+        return ": stack overflow" if beneath else ""
 
     def _judge_interrupt(self, number: int, *, deliver: bool) -> StopReason | None:
         pc = self._cpu.pc
