@@ -86,7 +86,8 @@ static void put_string(struct reply *reply, const char *text, size_t longest) {
     put_bytes(reply, text, count);
 }
 
-static bool range_fits(uint32_t offset, size_t count, uint32_t size) {
+/* No type wider than on the target, so that the host's tests see what would overflow there. */
+static bool range_fits(uint32_t offset, uint32_t count, uint32_t size) {
     return offset <= size && count <= size - offset;
 }
 
@@ -128,7 +129,7 @@ static enum fc_link_status write_input(struct fc_link *link, const struct reques
     }
     const uint8_t index = request->body[0];
     const uint32_t offset = get_u32(&request->body[4]);
-    const size_t count = request->count - 8;
+    const uint32_t count = (uint32_t)request->count - 8U;
     if (index >= device->input_count || !range_fits(offset, count, device->input_sizes[index])) {
         return FC_LINK_BAD_ARGUMENT;
     }
@@ -273,7 +274,7 @@ static enum fc_link_status image_data(struct fc_link *link, const struct request
         return FC_LINK_BAD_ARGUMENT;
     }
     const uint32_t offset = get_u32(request->body);
-    const size_t count = request->count - 4;
+    const uint32_t count = (uint32_t)request->count - 4U;
     if (offset % BYTES_PER_PIXEL != 0 || count % BYTES_PER_PIXEL != 0 ||
         !range_fits(offset, count, link->image_size)) {
         return FC_LINK_BAD_ARGUMENT;
@@ -286,7 +287,7 @@ static enum fc_link_status image_data(struct fc_link *link, const struct request
     }
     const enum fc_link_status status = link->device->image_data(offset, &request->body[4], count);
     if (status == FC_LINK_OK) {
-        link->image_received += (uint32_t)count;
+        link->image_received += count;
     } else {
         link->image_size = 0; /* how much of the piece was used is not known: begin again */
     }

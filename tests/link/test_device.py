@@ -218,6 +218,7 @@ BOUNDS: list[tuple[str, list[bytes], bytes, int]] = [
     ("step: the end", RUN_0, struct.pack(STEP, 0x85, 9, 0, 3000, 1), OK),
     ("step: beyond", RUN_0, struct.pack(STEP, 0x85, 9, 0, 3001, 1), BAD),
     ("step: as much as there is", RUN_0, struct.pack(STEP, 0x85, 9, 0, 2990, 0xFFFF), OK),
+    ("step: as much as fits", RUN_0, struct.pack(STEP, 0x85, 9, 0, 0, 0xFFFF), OK),
     ("step: body", RUN_0, struct.pack(STEP, 0x85, 9, 0, 0, 1)[:-1], BAD),
     ("step: the last after all ran", RUN_ALL, struct.pack(STEP, 0x85, 9, 299, 0, 1), OK),
     ("step: has no output", [*ALL_INPUTS, b"\x83\1\7\0"], struct.pack(STEP, 0x85, 9, 7, 0, 1), UNSUPPORTED),
@@ -299,6 +300,22 @@ def test_a_repeated_run_answers_without_running_again(start_device: Start) -> No
     other.write(encode_frame(run) * 3)
     assert collect(other, 3) == [b"\xc3\x05\0"] * 3
     assert ask(other, read) == total
+
+
+def test_a_repeated_run_is_refused_when_the_device_ran_by_itself_since(start_device: Start) -> None:
+    """A frame of the camera came between; the outputs are no longer those of the host's run."""
+    device = start_device()
+    for payload in (ALL_INPUTS[0], struct.pack(WRITE, 0x82, 2, 1, 4) + b"\xca"):
+        ask(device, payload)
+    assert ask(device, b"\x83\x05\xff\xff") == b"\xc3\x05\0"
+    assert ask(device, b"\x83\x05\xff\xff") == b"\xc3\x05\2"
+
+
+def test_an_image_of_which_a_piece_failed_begins_again(start_device: Start) -> None:
+    device = start_device()
+    assert ask(device, struct.pack("<BBHH", 0x87, 1, 13, 1))[2] == OK
+    assert ask(device, b"\x88\2\0\0\0\0abc")[2] == LinkStatus.FAILED
+    assert ask(device, b"\x88\3\0\0\0\0abc")[2] == BAD
 
 
 def test_a_repeated_classification_answers_the_same(start_device: Start) -> None:
@@ -425,9 +442,17 @@ def test_a_device_that_is_known_to_wait_costs_no_time() -> None:
 
 
 def test_corrupt_answers_are_counted() -> None:
-    line = Scripted(lambda request: reply(IDENTITY)(request)[:-3] + b"\xff\0")
+    line = Scripted(lambda request: reply(IDENTITY)(request)[:-3] + b"\xff\0", early=False)
+    started = time.monotonic()
     with pytest.raises(TargetError, match=r"5 corrupt frames came"):
-        Client(line, timeout_s=100).identify()
+        Client(line, timeout_s=1).identify()
+    assert time.monotonic() - started < 0.9  # no wait for a response that has come and was spoilt
+
+
+def test_a_client_identifies_the_device_first() -> None:
+    line = Scripted(reply(IDENTITY))
+    Client(line).run()
+    assert [request[0] for request in line.requests] == [Command.IDENTIFY, Command.RUN]
 
 
 def test_another_protocol_version_is_named() -> None:

@@ -135,6 +135,10 @@ def test_decoder_drops_what_is_spoilt_and_goes_on(frame_tool: Path) -> None:
     assert bad > 300
 
 
+def test_an_empty_payload_is_no_frame(frame_tool: Path) -> None:
+    assert call(frame_tool, "decode", encode_frame(b"")) == struct.pack("<II", 0, 1)
+
+
 def test_a_stream_without_end_fills_nothing(frame_tool: Path) -> None:
     """More bytes than any counter of the decoder holds, then a frame."""
     stream = b"\x00" + b"\x02\x55" * 100_000 + encode_frame(b"next")
