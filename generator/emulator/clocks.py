@@ -356,7 +356,7 @@ class Syscfg(Peripheral):
 
 
 class ClockGuard:
-    """Judges voltage, wait states and frequencies together after each change (RM0433 4.3.8, 6.6.2; DS12110)."""
+    """Judges voltage, wait states and frequencies together after each change (RM0433 4.3.8, 6.6.2)."""
 
     def __init__(self, board: Board, rcc: Rcc, pwr: Pwr, flash: Flash, syscfg: Syscfg) -> None:
         self._board, self._rcc, self._pwr, self._flash, self._syscfg = board, rcc, pwr, flash, syscfg
@@ -371,8 +371,8 @@ class ClockGuard:
         overdrive = self._syscfg.overdrive
         if overdrive and self._pwr.vos != 3:
             raise RefusedError(
-                "SYSCFG_PWRCR: ODEN is set while PWR_D3CR.VOS is not VOS1 (0b11): choose VOS1, wait for VOSRDY, "
-                "then set ODEN (RM0433 6.6.2)"
+                "SYSCFG_PWRCR: ODEN is set while PWR_D3CR.VOS is not VOS1 (0b11): choose VOS1, wait for "
+                "VOSRDY, then set ODEN (RM0433 6.6.2)"
             )
         scale = next(s for s in limits.voltage_scales if s.code == self._pwr.vos and s.overdrive == overdrive)
         rcc = self._rcc
@@ -385,21 +385,21 @@ class ClockGuard:
             )
         if rcc.hclk_hz > scale.hclk_max_hz:
             raise RefusedError(
-                f"HCLK is {_mhz(rcc.hclk_hz)}, but {scale.name} allows {_mhz(scale.hclk_max_hz)}: divide more "
-                "with HPRE in RCC_D1CFGR before switching (RM0433 8.7.7, DS12110 table 24)"
+                f"HCLK is {_mhz(rcc.hclk_hz)}, but {scale.name} allows {_mhz(scale.hclk_max_hz)}: divide "
+                "more with HPRE in RCC_D1CFGR before switching (RM0433 8.7.7, DS12110 table 24)"
             )
         # The part wakes with 64 MHz on every bus in VOS3: what the reset state does is allowed.
         for bus, hz in rcc.pclk_hz.items():
             if hz > max(scale.pclk_max_hz, _HSI_HZ):
                 register = {1: "D2CFGR", 2: "D2CFGR", 3: "D1CFGR", 4: "D3CFGR"}[bus]
                 raise RefusedError(
-                    f"PCLK{bus} is {_mhz(hz)}, but {scale.name} allows {_mhz(scale.pclk_max_hz)}: divide more "
-                    f"in RCC_{register} before switching (RM0433 8.7.7, DS12110 table 24)"
+                    f"PCLK{bus} is {_mhz(hz)}, but {scale.name} allows {_mhz(scale.pclk_max_hz)}: divide "
+                    f"more in RCC_{register} before switching (RM0433 8.7.7, DS12110 table 24)"
                 )
         needed = next(t for t in scale.flash if rcc.hclk_hz <= t.up_to_hz)
         if self._flash.wait_states < needed.wait_states or self._flash.wrhighfreq < needed.wrhighfreq:
             raise RefusedError(
-                f"FLASH_ACR: LATENCY = {self._flash.wait_states}, WRHIGHFREQ = {self._flash.wrhighfreq}, but the "
-                f"flash at {_mhz(rcc.hclk_hz)} in {scale.name} needs {needed.wait_states} and "
+                f"FLASH_ACR: LATENCY = {self._flash.wait_states}, WRHIGHFREQ = {self._flash.wrhighfreq}, but "
+                f"the flash at {_mhz(rcc.hclk_hz)} in {scale.name} needs {needed.wait_states} and "
                 f"{needed.wrhighfreq} (RM0433 4.3.8, table 17)"
             )

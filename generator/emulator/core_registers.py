@@ -251,7 +251,7 @@ class SystemControl(Peripheral):
             return 0xF01FE009 if self.registers.get(0xD84, 0) & 1 else 0xF00FE019
         return super().read(offset)
 
-    def write(self, offset: int, value: int) -> None:
+    def write(self, offset: int, value: int) -> None:  # noqa: PLR0912 - one branch a register
         """Side effects of control registers."""
         if 0xD90 <= offset < 0xDBC:
             self.mpu.write(offset - 0xD90, value)

@@ -19,6 +19,7 @@ from generator.emulator.counter import BlockCounter, Stop
 from generator.emulator.cpu import Cpu
 from generator.emulator.engine import arm, unicorn
 from generator.emulator.faults import FaultReport, TargetFault
+from generator.emulator.memories import Memories
 from generator.emulator.peripherals import Gpio, Uart, plain_pages, unmodelled_at
 from generator.emulator.profile import Edge, Profile
 from generator.emulator.thumb import instructions, is_double_precision, is_fpu
@@ -98,24 +99,19 @@ class Machine:
         self._polls = 0
         self._last_poll = 0
         self._last_transfer = 0
-        self._mapped: set[str] = set()
-        self._protections: dict[tuple[int, int], int] = {}
         self._stack = (0, 0)
-        _check_fit(image, board)
         entries = [self._function(name).address for name in self._phases]
-
         self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M7)
         self._cpu = Cpu(self._uc)
-        self._timing = TimingModel(self._read_code)
-        self._counter = BlockCounter(self._uc, entries, self._read_code, self._edge_cycles)
         self._connect()
+        self._memories = Memories(self._uc, board, image, self._rcc, self._system.mpu)
+        self._timing = TimingModel(self._memories.read_code)
+        self._counter = BlockCounter(self._uc, entries, self._memories.read_code, self._edge_cycles)
+        self._system.on_fpu = self._counter.allow_fpu
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_access)
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
-        for memory in board.part.memories:
-            if memory.enable is None:
-                self._map(memory)
-        self._load()
+        self._memories.load()
 
     # What a user asks.
 
@@ -154,16 +150,10 @@ class Machine:
     def _power_on(self) -> None:
         for peripheral in self._peripherals:
             peripheral.reset()
-        for memory in self.board.part.memories:
-            if memory.enable is not None and memory.name in self._mapped:
-                self._uc.mem_unmap(memory.origin, memory.size_bytes)
-                self._mapped.discard(memory.name)
-        self._apply_protection()
+        self._memories.protect(applies=False)
+        self._memories.power_on()
         self._counter.allow_fpu(False)
-        self._load()
-        self._uc.ctl_flush_tb()
-        sp, pc = self._vectors()
-        self._start(sp, pc)
+        self._start(*self._vectors())
         self._started = True
 
     def run(self, max_instructions: int | None = None) -> StopReason:
@@ -178,7 +168,7 @@ class Machine:
         return self._loop(limit, deliver=True) or StopReason.LIMIT
 
     def call(self, function: str | int, *args: int, max_instructions: int = 1_000_000_000) -> int:
-        """Call one C function by the AAPCS with integers and return r0; the FPU is on, nothing else is set up.
+        """Call one C function by the AAPCS with integers and return r0; only the FPU is set up.
 
         TargetFault if it faults or does not return within ``max_instructions``.
         """
@@ -220,7 +210,7 @@ class Machine:
         self._uc.mem_write(address, data)
 
     def pin(self, name: str) -> bool:
-        """Level at a pin, for example ``PB0``: what the firmware drives if it is an output, else the outside."""
+        """Level at a pin, e.g. ``PB0``: what the firmware drives if it is an output, else the outside."""
         gpio, number = self._pin(name)
         return gpio.level(number)
 
@@ -285,7 +275,6 @@ class Machine:
             gpio.on_output = self._on_output
         self._system = system = SystemControl(lambda: self._counter.cycles, self._bus)
         system.active_exception = lambda: self._cpu.active[-1] if self._cpu.active else 0
-        system.on_fpu = self._counter.allow_fpu
         system.on_mpu = lambda: self._ask("protection")
         system.on_reset_request = lambda: self._ask("reset")
         dwt = Dwt(lambda: self._counter.cycles, lambda: system.trace_enabled, self._bus)
@@ -315,27 +304,6 @@ class Machine:
 
         self._uc.mmio_map(peripheral.base, peripheral.size_bytes, read, None, write, None)
 
-    def _map(self, memory: Memory) -> None:
-        self._uc.mem_map(memory.origin, memory.size_bytes, _permissions(memory))
-        self._mapped.add(memory.name)
-        if memory.is_ram:
-            # Silicon powers up with anything: whoever relies on zeros shall notice.
-            self._uc.mem_write(memory.origin, b"\xa5" * memory.size_bytes)
-
-    def _load(self) -> None:
-        for memory in self.board.part.memories:
-            if memory.name in self._mapped:
-                filler = b"\xff" if memory.kind == "flash" else b"\xa5"
-                self._uc.mem_write(memory.origin, filler * memory.size_bytes)
-        for segment in self.image.segments:
-            if segment.data:
-                self._uc.mem_write(segment.lma, segment.data)
-            home = _memory_at(self.board, segment.vma)
-            if segment.vma == segment.lma and home is not None and home.is_ram:
-                # An image for RAM, loaded by a debugger: nobody else clears what must be zero.
-                tail = segment.mem_size_bytes - len(segment.data)
-                self._uc.mem_write(segment.vma + len(segment.data), bytes(tail))
-
     def _vectors(self) -> tuple[int, int]:
         """Initial stack pointer and first instruction."""
         flash = next(m for m in self.board.part.memories if m.kind == "flash")
@@ -344,13 +312,13 @@ class Machine:
             if not any(s.lma <= base and base + 8 <= s.lma + len(s.data) for s in self.image.segments):
                 continue
             sp, pc = struct.unpack("<II", self._uc.mem_read(base, 8))
-            stack = _memory_at(self.board, sp - 4)
-            if pc & 1 and _memory_at(self.board, pc) and stack is not None and stack.is_ram and not sp & 3:
+            stack = self._memories.at(sp - 4)
+            if pc & 1 and self._memories.at(pc) and stack is not None and stack.is_ram and not sp & 3:
                 self._system.registers[0xD08] = base
                 return sp, pc & ~1
         raise UsageError(
-            f"{self.image.path}: has no vector table: at {bases[0]:#010x} a core expects its initial stack pointer "
-            "and the address of its first instruction"
+            f"{self.image.path}: has no vector table: at {bases[0]:#010x} a core expects its initial stack "
+            "pointer and the address of its first instruction"
         )
 
     def _start(self, sp: int, pc: int) -> None:
@@ -366,8 +334,8 @@ class Machine:
         self._counter.watch_stack(*((0, 0) if self._cpu.active else self._stack))
 
     def _find_stack(self) -> tuple[int, int]:
-        """Bounds of the stack that sp points into: down to ``_stack_bottom``, or to the start of its memory."""
-        memory = _memory_at(self.board, self._cpu.sp - 4)
+        """Bounds of the stack that sp points into: from ``_stack_bottom`` or the start of its memory."""
+        memory = self._memories.at(self._cpu.sp - 4)
         if memory is None:
             return 0, 0
         bottom = self.image.symbols.get("_stack_bottom")
@@ -398,42 +366,51 @@ class Machine:
 
     def _step(self, *, deliver: bool, until: int = _RETURN) -> StopReason | None:
         """Run until something happens, and deal with it."""
-        happened = self._happened = _Happened()
+        self._happened = _Happened()
         error: int | None = None
         try:
             self._uc.emu_start(self._cpu.pc | 1, until)
         except unicorn.UcError as caught:
             error = int(caught.errno)
         stop = self._counter.take_stop()
-        if happened.refusal is not None:
+        if self._happened.refusal is not None:
             self._cut()
-            self._fail(happened.refusal)
-        if stop is Stop.ASKED:
-            return self._answer(happened.asked)
-        if stop is Stop.LIMIT:
+            self._fail(self._happened.refusal)
+        if stop is not Stop.NONE:
+            return self._meet_stop(stop, deliver=deliver)
+        if error is not None:
+            self._meet_error(error, deliver=deliver)
             return None
-        if stop is Stop.ENDLESS:
-            self._end("its fault handler ended in an endless loop") if self._pending else None
-            self._fail(f"endless loop: a branch to itself at {self._cpu.pc:#010x}")
-        if stop is Stop.STACK:
-            self._fail_stack()
+        if self._cpu.pc == until and self._happened.interrupt in (None, _INTR_PREFETCH):
+            return self._arrived(until, deliver=deliver)
+        if self._happened.interrupt is not None:
+            return self._judge_interrupt(self._happened.interrupt, deliver=deliver)
+        return self._wait_for_interrupt()
+
+    def _meet_stop(self, stop: Stop, *, deliver: bool) -> StopReason | None:
+        """The counter stopped the core before a block."""
+        if stop is Stop.ASKED:
+            return self._answer(self._happened.asked)
         if stop is Stop.FPU:
             return self._meet_fpu(deliver=deliver)
-        if happened.access is not None and error is not None:
+        if stop is Stop.STACK:
+            self._fail_stack()
+        if stop is Stop.ENDLESS:
+            if self._pending is not None:
+                self._end("its fault handler ended in an endless loop")
+            self._fail(f"endless loop: a branch to itself at {self._cpu.pc:#010x}")
+        return None
+
+    def _meet_error(self, error: int, *, deliver: bool) -> None:
+        """The engine stopped in the middle of a block."""
+        if self._happened.access is not None:
             self._cut()
-            self._fault(self._judge_access(*happened.access), deliver=deliver)
-            return None
-        if self._cpu.pc == until and happened.interrupt in (None, _INTR_PREFETCH) and error is None:
-            return self._arrived(until, deliver=deliver)
-        if happened.interrupt is not None:
-            return self._judge_interrupt(happened.interrupt, deliver=deliver)
-        if error == unicorn.UC_ERR_INSN_INVALID:
+            self._fault(self._judge_access(*self._happened.access), deliver=deliver)
+        elif error == unicorn.UC_ERR_INSN_INVALID:
             self._judge_instruction(deliver=deliver)
-            return None
-        if error is not None:
+        else:
             self._cut()
             self._fail(f"the emulator stopped: {unicorn.UcError(error)}")
-        return self._wait_for_interrupt()
 
     def _arrived(self, until: int, *, deliver: bool) -> StopReason | None:
         if until != _RETURN:
@@ -445,13 +422,13 @@ class Machine:
 
     def _answer(self, asked: set[str]) -> StopReason | None:
         if "protection" in asked:
-            self._apply_protection()
+            self._memories.protect(self._mpu_applies())
         if "reset" in asked:
             if self._pending is not None:
                 self._end("its fault handler asked for a reset")
             for peripheral in self._peripherals:
                 peripheral.reset()
-            self._apply_protection()
+            self._memories.protect(self._mpu_applies())
             self._counter.allow_fpu(False)
             self._start(*self._vectors())
             return None
@@ -470,7 +447,7 @@ class Machine:
     def _meet_fpu(self, *, deliver: bool) -> StopReason | None:
         """The next block has a floating-point instruction and the FPU is off: go as far as that."""
         pc = self._cpu.pc
-        code = self._read_code(pc, _PAGE)
+        code = self._memories.read_code(pc, _PAGE)
         target = next(pc + offset for offset, first, second in instructions(code) if is_fpu(first, second))
         if target == pc:
             cause = "UsageFault: floating-point instruction while the FPU is off (SCB_CPACR)"
@@ -490,8 +467,8 @@ class Machine:
         if not (protection.write if verb == "write" else protection.read) and self._mpu_applies():
             cause = f"MemManage: {access}, which the MPU forbids{self._stack_hint(address)}"
             return _Fault(cause, 4, cfsr=1 << 1 | 1 << 7, mmfar=address)
-        memory = _memory_at(self.board, address)
-        if memory is not None and memory.enable is not None and memory.name not in self._mapped:
+        memory = self._memories.at(address)
+        if memory is not None and memory.enable is not None and self._memories.mapped_at(address, 1) is None:
             enable = memory.enable
             why = f"in {memory.name}, whose clock is off: set bit {enable.bit} of RCC_{enable.register}"
         elif memory is not None and memory.kind == "flash":
@@ -503,7 +480,7 @@ class Machine:
         return _Fault(f"BusFault: {access}, {why}", 5, cfsr=1 << 9 | 1 << 15, bfar=address)
 
     def _fetch_fault(self, address: int) -> _Fault:
-        if _memory_at(self.board, address) is not None or not self._system.mpu.protection(address).execute:
+        if self._memories.at(address) is not None or not self._system.mpu.protection(address).execute:
             return _Fault(f"MemManage: execution at {address:#010x}, which the MPU forbids", 4, cfsr=1)
         return _Fault(f"BusFault: execution at {address:#010x}, where no memory is", 5, cfsr=1 << 8)
 
@@ -511,7 +488,7 @@ class Machine:
         """Whether an access missed the stack by little."""
         low, _ = self._stack
         sp = self._cpu.sp
-        beneath = 0 < low - address and (sp < low or sp - address < _PAGE)
+        beneath = address < low and (sp < low or sp - address < _PAGE)
         return ": stack overflow" if beneath else ""
 
     def _judge_interrupt(self, number: int, *, deliver: bool) -> StopReason | None:
@@ -527,7 +504,8 @@ class Machine:
             immediate = self._uc.mem_read(pc, 1)[0]
             if immediate == 0xAB and self._cpu.argument(0) in (0x18, 0x20):
                 return StopReason.HALTED
-            self._end(f"its fault handler ended with BKPT #{immediate}") if self._pending else None
+            if self._pending is not None:
+                self._end(f"its fault handler ended with BKPT #{immediate}")
             self._fault(
                 _Fault(f"HardFault: BKPT #{immediate} without a debugger", 3, hfsr=1 << 31), deliver=deliver
             )
@@ -538,10 +516,10 @@ class Machine:
                 self._fault(_Fault(f"UsageFault: {problem}", 6, cfsr=1 << 18), deliver=deliver)
             elif not self._cpu.active:
                 self._pending = None
-                self._apply_protection()
+                self._memories.protect(self._mpu_applies())
                 self._watch_stack()
         elif number == _INTR_PREFETCH:
-            memory = _memory_at(self.board, pc)
+            memory = self._memories.at(pc)
             if memory is not None and self._map_if_clocked(memory):
                 return None
             self._fault(self._fetch_fault(pc), deliver=deliver)
@@ -567,7 +545,7 @@ class Machine:
             cause = f"UsageFault: switch to ARM state by a branch to {pc:#010x} without the Thumb bit"
             self._fault(_Fault(cause, 6, cfsr=1 << 17), deliver=deliver)
             return
-        code = self._read_code(pc, 4)
+        code = self._memories.read_code(pc, 4)
         _, first, second = next(instructions(code), (0, int.from_bytes(code[:2], "little"), 0))
         text = f"{first:04x} {second:04x}" if second or first >= 0xE800 else f"{first:04x}"
         if is_double_precision(first, second):
@@ -606,9 +584,10 @@ class Machine:
         system = self._system
         slot = system.vtor + 4 * number
         handler = int.from_bytes(self._uc.mem_read(slot, 4), "little") if self._is_readable(slot, 4) else 0
-        target = _memory_at(self.board, handler)
+        target = self._memories.at(handler)
         if not handler & 1 or target is None or not self._is_readable(handler & ~1, 2):
-            problem = f"the vector table at {system.vtor:#010x} has no handler for {_EXCEPTIONS.get(number, number)}"
+            name = _EXCEPTIONS.get(number, f"exception {number}")
+            problem = f"the vector table at {system.vtor:#010x} has no handler for {name}"
             if self._pending is None:
                 self._fail(problem)
             self._end(problem)
@@ -622,7 +601,7 @@ class Machine:
         self._counter.discontinue()
         self._counter.watch_stack(0, 0)
         if number == 3:
-            self._apply_protection()
+            self._memories.protect(self._mpu_applies())
 
     def _end(self, ending: str) -> None:
         """The firmware's handler is through: tell the fault that it handled."""
@@ -636,10 +615,8 @@ class Machine:
     def _fail_stack(self) -> None:
         block, sp = self._counter.current_block(), self._cpu.sp
         function = self.image.function_at(block[0]) if block else None
-        self._fail(
-            f"stack overflow: {function.name if function else 'the last function'} left sp = {sp:#010x}, which is "
-            "outside the stack"
-        )
+        name = function.name if function else "the last function"
+        self._fail(f"stack overflow: {name} left sp = {sp:#010x}, which is outside the stack")
 
     def _report(self, cause: str, exception: int | None, cfsr: int = 0, hfsr: int = 0) -> FaultReport:
         registers = self._cpu.registers()
@@ -688,7 +665,7 @@ class Machine:
     def _on_invalid_access(
         self, _uc: object, kind: int, address: int, size_bytes: int, _value: int, _data: Any
     ) -> bool:
-        memory = _memory_at(self.board, address)
+        memory = self._memories.at(address)
         if memory is not None and self._map_if_clocked(memory):
             return True
         self._happened.access = (kind, address & 0xFFFFFFFF, size_bytes)
@@ -716,10 +693,8 @@ class Machine:
     # Memory.
 
     def _map_if_clocked(self, memory: Memory) -> bool:
-        """Memories behind a clock appear at the first access after their clock is on."""
-        if memory.enable is None or memory.name in self._mapped or not self._rcc.is_clocked(memory.enable):
+        if not self._memories.map_if_clocked(memory):
             return False
-        self._map(memory)
         if self._system.mpu.enabled:
             self._ask("protection")
         return True
@@ -729,58 +704,20 @@ class Machine:
         mpu = self._system.mpu
         return mpu.enabled and (bool(mpu.control & 2) or not any(n <= 3 for n in self._cpu.active))
 
-    def _apply_protection(self) -> None:
-        """Give unicorn's pages the MPU's permissions; a page that is part of several regions gets the union."""
-        mpu, applies = self._system.mpu, self._mpu_applies()
-        edges = sorted(mpu.boundaries()) if applies else []
-        for memory in self.board.part.memories:
-            if memory.name not in self._mapped:
-                continue
-            inner = {edge // _PAGE * _PAGE for edge in edges} | {-(-edge // _PAGE) * _PAGE for edge in edges}
-            known = {start for start, _ in self._protections if memory.origin <= start < memory.end}
-            starts = sorted({memory.origin} | {s for s in inner | known if memory.origin < s < memory.end})
-            for start, end in zip(starts, [*starts[1:], memory.end], strict=True):
-                wanted = _permissions(memory)
-                if applies:
-                    points = [start, *(edge for edge in edges if start < edge < end)]
-                    allowed = 0
-                    for protection in map(mpu.protection, points):
-                        allowed |= unicorn.UC_PROT_READ * protection.read
-                        allowed |= unicorn.UC_PROT_WRITE * protection.write
-                        allowed |= unicorn.UC_PROT_EXEC * protection.execute
-                    wanted &= allowed
-                if self._protections.get((start, end), _permissions(memory)) != wanted or (
-                    (start, end) not in self._protections and known
-                ):
-                    self._uc.mem_protect(start, end - start, wanted)
-                for key in [k for k in self._protections if start <= k[0] < end]:
-                    del self._protections[key]
-                self._protections[start, end] = wanted
-
     def _is_writable(self, address: int, size_bytes: int) -> bool:
-        memory = self._mapped_at(address, size_bytes)
+        memory = self._memories.mapped_at(address, size_bytes)
         allowed = not self._mpu_applies() or self._system.mpu.protection(address).write
         return memory is not None and memory.is_ram and allowed
 
     def _is_readable(self, address: int, size_bytes: int) -> bool:
-        return self._mapped_at(address, size_bytes) is not None
-
-    def _mapped_at(self, address: int, size_bytes: int) -> Memory | None:
-        memory = _memory_at(self.board, address)
-        inside = memory is not None and address + size_bytes <= memory.end and memory.name in self._mapped
-        return memory if inside else None
+        return self._memories.mapped_at(address, size_bytes) is not None
 
     def _check_range(self, address: int, size_bytes: int) -> None:
-        if self._mapped_at(address, size_bytes) is None:
+        if self._memories.mapped_at(address, size_bytes) is None:
             raise UsageError(
-                f"{size_bytes} bytes at {address:#010x} are not in one memory of {self.board.part.name}, or in "
-                "one whose clock the firmware has not switched on"
+                f"{size_bytes} bytes at {address:#010x} are not in one memory of {self.board.part.name}, or "
+                "in one whose clock the firmware has not switched on"
             )
-
-    def _read_code(self, address: int, size_bytes: int) -> bytes:
-        memory = _memory_at(self.board, address)
-        end = memory.end if memory else address + size_bytes
-        return bytes(self._uc.mem_read(address, min(size_bytes, end - address)))
 
     def _edge_cycles(self, predecessor: tuple[int, int] | None, block: tuple[int, int]) -> float:
         return self._timing.edge_cycles(None if predecessor is None else Block(*predecessor), Block(*block))
@@ -802,7 +739,7 @@ class Machine:
     def _stack_top(self) -> int:
         """Where a called function's stack starts: the image's, or the end of the DTCM."""
         symbol = self.image.symbols.get("_stack_top")
-        memory = _memory_at(self.board, symbol.address - 4) if symbol else None
+        memory = self._memories.at(symbol.address - 4) if symbol else None
         if symbol is not None and memory is not None and memory.is_ram:
             return symbol.address
         return next(m.end for m in self.board.part.memories if m.kind == "dtcm")
@@ -812,36 +749,6 @@ class Machine:
 _TRACE_UNITS = (0xE0000000, 0xE0002000, 0xE0040000, 0xE0041000)
 
 
-def _permissions(memory: Memory) -> int:
-    if memory.kind == "flash":
-        return int(unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
-    return int(unicorn.UC_PROT_ALL)
-
-
-def _memory_at(board: Board, address: int) -> Memory | None:
-    return next((m for m in board.part.memories if m.origin <= address < m.end), None)
-
-
 def _with(report: FaultReport, console: str, ending: str) -> FaultReport:
     fields = {**vars(report), "ending": ending, "console": console or report.console}
     return FaultReport(**fields)
-
-
-def _check_fit(image: ElfImage, board: Board) -> None:
-    """UsageError unless every segment lies in a memory that is there after reset."""
-    for segment in image.segments:
-        for what, address, size in (
-            ("is loaded", segment.lma, len(segment.data)),
-            ("runs", segment.vma, segment.mem_size_bytes),
-        ):
-            memory = _memory_at(board, address)
-            if size and (memory is None or address + size > memory.end):
-                raise UsageError(
-                    f"{image.path}: a segment of {size} bytes {what} at {address:#010x}, outside the memories of "
-                    f"{board.part.name}; link it for that part"
-                )
-            if what == "is loaded" and size and memory is not None and memory.enable is not None:
-                raise UsageError(
-                    f"{image.path}: a segment is loaded to {memory.name} at {address:#010x}, which has no clock "
-                    "after reset; load it to flash and copy it"
-                )

@@ -87,8 +87,8 @@ class Uart(Peripheral):
             return
         if offset in (0x0C, 0x2C) and control & 1 and value != self.registers.get(offset, 0):
             raise RefusedError(
-                f"{self.name}_{'BRR' if offset == 0x0C else 'PRESC'} was written while UE is set: it is taken "
-                "only while the port is off (RM0433 48.7.4)"
+                f"{self.name}_{'BRR' if offset == 0x0C else 'PRESC'} was written while UE is set: it is "
+                "taken only while the port is off (RM0433 48.7.4)"
             )
         if offset not in (0x1C, 0x20, 0x24, 0x18):
             self.registers[offset] = value

@@ -24,7 +24,7 @@ class EmulatedSerial:
         self._machine.feed(data)
 
     def read(self, timeout_s: float) -> bytes:
-        """Run until the firmware has sent something, waits for input, or ``timeout_s`` of the host have passed.
+        """Run until the firmware has sent something, waits for input, or ``timeout_s`` have passed here.
 
         Nothing (``b""``) in the last two cases. TargetFault if the firmware faults.
         """

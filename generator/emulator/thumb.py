@@ -1,4 +1,4 @@
-"""What the emulator must know of Thumb code: instruction lengths and a few encodings (ARM DDI0403, A5 and A7)."""
+"""What the emulator must know of Thumb code: lengths and a few encodings (ARM DDI0403E, A5 and A7)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ pytestmark = needs_compiler
 
 # A handler that tells what it finds: number, frame, status. Lines below count from #line 1 "app.c".
 HANDLER = r"""
-static void hex(uint32_t v) { for (int s = 28; s >= 0; s -= 4) put("0123456789abcdef"[v >> s & 15]); put(' '); }
+static void hex(uint32_t v) {
+    for (int s = 28; s >= 0; s -= 4) put("0123456789abcdef"[v >> s & 15]); put(' '); }
 __attribute__((used)) void tell(const uint32_t *frame, uint32_t exc_return);
 void tell(const uint32_t *frame, uint32_t exc_return) {
     uint32_t ipsr; __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
@@ -113,8 +114,8 @@ def test_double_precision_is_named() -> None:
 
 def test_fault_inside_an_it_block_does_not_leak_into_the_handler() -> None:
     body = (
-        '__asm volatile("mov r0, #1\\n ldr r1, =0x60000000\\n cmp r0, #1\\n itte eq\\n moveq r0, #2\\n ldreq r2, [r1]\\n'
-        ' movne r0, #3" ::: "r0", "r1", "r2", "cc");'
+        '__asm volatile("mov r0, #1\\n ldr r1, =0x60000000\\n cmp r0, #1\\n itte eq\\n'
+        ' moveq r0, #2\\n ldreq r2, [r1]\\n movne r0, #3" ::: "r0", "r1", "r2", "cc");'
     )
     values = told(faulting(body))
     assert (values[0], values[2]) == (5, 2)
@@ -125,13 +126,15 @@ def test_handler_may_return() -> None:
 volatile uint32_t seen;
 __attribute__((used)) void skip(uint32_t *frame);
 void skip(uint32_t *frame) { seen++; frame[6] += 2; }
-__attribute__((naked)) void fault(void) { __asm volatile("mov r0, sp\n push {r4, lr}\n bl skip\n pop {r4, pc}"); }
+__attribute__((naked)) void fault(void) {
+    __asm volatile("mov r0, sp\n push {r4, lr}\n bl skip\n pop {r4, pc}"); }
 volatile uint32_t after;
 int main(void) {
     fpu_on();
     uint32_t x = 4;
     __asm volatile("vmov s16, %0\n cmp %0, %0\n ite eq\n addeq %0, #3\n addne %0, #9\n udf #1\n"
-                   "ite eq\n addeq %0, #10\n addne %0, #20\n vmov r1, s16\n add %0, r1" : "+r"(x) :: "r1", "cc");
+                   "ite eq\n addeq %0, #10\n addne %0, #20\n vmov r1, s16\n add %0, r1"
+                   : "+r"(x) :: "r1", "cc");
     after = x;
     return 0; }
 """
@@ -147,8 +150,8 @@ def test_supervisor_call_returns_on_the_process_stack() -> None:
 volatile uint32_t number, result;
 static uint32_t stack[64] __attribute__((aligned(8)));
 __attribute__((naked)) void svc(void) {
-    __asm volatile("mrs r0, ipsr\n ldr r1, =number\n str r0, [r1]\n mrs r1, psp\n ldr r0, [r1]\n adds r0, #1\n"
-                   "str r0, [r1]\n bx lr"); }
+    __asm volatile("mrs r0, ipsr\n ldr r1, =number\n str r0, [r1]\n mrs r1, psp\n"
+                   "ldr r0, [r1]\n adds r0, #1\n str r0, [r1]\n bx lr"); }
 int main(void) {
     uint32_t x;
     __asm volatile("msr psp, %1\n mov r2, #2\n msr control, r2\n isb\n mov r0, #41\n svc #3\n mov %0, r0\n"
@@ -232,7 +235,8 @@ static void protect(void) {
     ],
 )
 def test_mpu(body: str, cause: str, cfsr: int) -> None:
-    source = f"{HANDLER}{MPU}int main(void) {{ enable(); protect(); REG(0x20000F00) = 1; (void)REG(0x20001004);\n{body} }}"
+    start = "enable(); protect(); REG(0x20000F00) = 1; (void)REG(0x20001004);"
+    source = f"{HANDLER}{MPU}int main(void) {{ {start}\n{body} }}"
     with pytest.raises(TargetFault) as caught:
         machine(source).run()
     assert cause in caught.value.cause

@@ -61,9 +61,10 @@ def test_reset_starts_over() -> None:
 
 
 def test_wrong_baud_rate_is_refused() -> None:
-    with pytest.raises(TargetFault, match="USART3_BRR: 64 MHz makes 640000 baud, but .* 921600"):
+    with pytest.raises(TargetFault, match=r"USART3_BRR: 64 MHz makes 640000 baud, but .* 921600"):
         machine(
-            "int main(void) { uart_on(); REG(0x40004800) = 0; REG(0x4000480C) = 100; REG(0x40004800) = 13; put('x'); }"
+            "int main(void) { uart_on(); REG(0x40004800) = 0; REG(0x4000480C) = 100; "
+            "REG(0x40004800) = 13; put('x'); }"
         ).run()
 
 
@@ -155,7 +156,8 @@ def test_domain_two_memories_want_their_clock() -> None:
 def test_pins_and_leds() -> None:
     subject = machine(
         "int main(void) { REG(0x580244E0) |= 6; REG(0x58020400) = (REG(0x58020400) & ~3u) | 1; "
-        "REG(0x58020418) = 1u << 5 | 1; if (REG(0x58020810) & 1u << 13) REG(0x58020418) = 1u << 16; return 0; }"
+        "REG(0x58020418) = 1u << 5 | 1; if (REG(0x58020810) & 1u << 13) REG(0x58020418) = 1u << 16; "
+        "return 0; }"
     )
     subject.run()
     assert subject.pin("PB0")
@@ -195,9 +197,11 @@ def test_core_identifies_itself_and_counts_ticks() -> None:
     program = """
 volatile uint32_t out[6];
 int main(void) {
-    out[0] = REG(0xE000ED00); REG(0xE000ED84) = 0; out[1] = REG(0xE000ED80); REG(0xE000ED84) = 1; out[2] = REG(0xE000ED80);
+    out[0] = REG(0xE000ED00);
+    REG(0xE000ED84) = 0; out[1] = REG(0xE000ED80); REG(0xE000ED84) = 1; out[2] = REG(0xE000ED80);
     REG(0xE000E014) = 999999; REG(0xE000E018) = 0; REG(0xE000E010) = 5;
-    uint32_t a = REG(0xE000E018); for (volatile int i = 0; i < 100; i++) {} out[3] = (a + 1000000 - REG(0xE000E018)) % 1000000;
+    uint32_t a = REG(0xE000E018); for (volatile int i = 0; i < 100; i++) {}
+    out[3] = (a + 1000000 - REG(0xE000E018)) % 1000000;
     out[4] = REG(0xE000ED90) >> 8 & 255; out[5] = *(volatile uint16_t *)0x1FF1E880; return 0; }
 """
     subject = machine(program)
@@ -214,7 +218,8 @@ int main(void) {
 
 def test_wfi_waits_for_input() -> None:
     subject = machine(
-        'int main(void) { uart_on(); for (;;) { __asm volatile("wfi"); if (REG(0x4000481C) & 0x20) put((char)get()); } }'
+        'int main(void) { uart_on(); for (;;) { __asm volatile("wfi"); '
+        "if (REG(0x4000481C) & 0x20) put((char)get()); } }"
     )
     assert subject.run() is StopReason.IDLE
     subject.feed(b"wake")
@@ -235,8 +240,10 @@ def test_mapped_register_inside_an_it_block() -> None:
     program = """
 volatile uint32_t out[4];
 int main(void) {
-    __asm volatile("ldr r1, =0xE000ED00\\n mov r0, #1\\n cmp r0, #1\\n itete eq\\n ldreq r2, [r1]\\n movne r2, #9\\n"
-                   "ldreq r3, [r1, #8]\\n movne r3, #9\\n ldr r1, =out\\n stm r1, {r0, r2, r3}" ::: "r0", "r1", "r2", "r3", "cc", "memory");
+    __asm volatile("ldr r1, =0xE000ED00\\n mov r0, #1\\n cmp r0, #1\\n itete eq\\n"
+                   "ldreq r2, [r1]\\n movne r2, #9\\n"
+                   "ldreq r3, [r1, #8]\\n movne r3, #9\\n ldr r1, =out\\n stm r1, {r0, r2, r3}"
+                   ::: "r0", "r1", "r2", "r3", "cc", "memory");
     return 0; }
 """
     subject = machine(program)
