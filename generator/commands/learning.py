@@ -12,7 +12,7 @@ from generator.commands import options
 from generator.commands.output import Output, output_options
 from generator.learn.architectures import ARCHITECTURES
 from generator.learn.data import SYNTHETIC, open_data
-from generator.learn.evaluate import Evaluation
+from generator.learn.evaluate import UNIT_RANGE, Evaluation
 from generator.learn.evaluate import evaluate as run_evaluation
 from generator.learn.pipeline import make_model
 from generator.learn.quantize import IO_TYPES
@@ -26,6 +26,7 @@ io_option = click.option(
     "--io", type=click.Choice(IO_TYPES), default="int8", show_default=True, help="Type of input and output."
 )
 
+_KERAS_SUFFIXES = (".keras", ".h5")
 _SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
 
 
@@ -47,7 +48,7 @@ def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | Non
         seed=seed,
         epochs=epochs,
         io=io,  # type: ignore[arg-type]  # click has checked the choice
-        command=f"python -m generator train {arch} --data {Path(data).name} --epochs {epochs} --seed {seed}",
+        command=_command(arch, data, epochs, seed),
         progress=output.say,
     )
     for evaluation in outcome.evaluations:
@@ -85,10 +86,29 @@ def quantize(model: Path, data: str, io: str, out: Path | None, seed: int, outpu
 @output_options
 def evaluate(model: str, data: str, split: str, output: Output) -> None:
     """Accuracy, confusion matrix, precision, recall and F1 of MODEL (.tflite through TFLM, or Keras)."""
-    path = Path(model) if Path(model).suffix in (".keras", ".h5") else find_model(model).path
-    evaluation = run_evaluation(path, open_data(data), split=split)  # type: ignore[arg-type]
+    images = open_data(data)
+    if Path(model).suffix in _KERAS_SUFFIXES:
+        evaluation = run_evaluation(Path(model), images, split=split)  # type: ignore[arg-type]
+    else:
+        source = find_model(model)
+        evaluation = run_evaluation(
+            source.path,
+            images,
+            split=split,  # type: ignore[arg-type]  # click has checked the choice
+            threshold=source.info.threshold,
+            normalization=source.info.normalization or UNIT_RANGE,
+        )
     _print(evaluation, data, output)
     output.json(asdict(evaluation))
+
+
+def _command(arch: str, data: str, epochs: int, seed: int) -> str:
+    """What a reader types to repeat a training; defaults are left out, and so are folders of this machine."""
+    where = Path(data).name if Path(data).is_absolute() else data
+    words = ["python -m generator train", arch, "--data", where]
+    words += [] if epochs == DEFAULT_EPOCHS else ["--epochs", str(epochs)]
+    words += [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
+    return " ".join(words)
 
 
 def _print(evaluation: Evaluation, data: str, output: Output) -> None:

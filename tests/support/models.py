@@ -112,7 +112,7 @@ def random_scales(rng: np.random.Generator, count: int) -> list[float]:
     return [float(s) for s in rng.uniform(0.001, 0.03, count)]
 
 
-def convolution(  # noqa: PLR0913 - a convolution has that many properties
+def convolution(
     rng: np.random.Generator,
     *,
     depthwise: bool,
