@@ -20,6 +20,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from generator.errors import UsageError
+from generator.toolchain.types import TypeTable
 
 SymbolKind = Literal["function", "object", "other"]
 
@@ -159,6 +160,16 @@ class ElfImage:
             if offset >= 0 and offset + size_bytes <= len(segment.data):
                 return segment.data[offset : offset + size_bytes]
         raise ValueError(f"{self.path}: no initialised contents at {vma:#010x}, {size_bytes} bytes")
+
+    @cached_property
+    def types(self) -> TypeTable:
+        """C types of functions and variables; empty without debug information."""
+        names: dict[int, set[str]] = {}
+        for symbol in self.symbols.values():
+            names.setdefault(symbol.address, set()).add(symbol.name)
+        for symbol in (*self.functions, *self.objects):
+            names.setdefault(symbol.address, set()).add(symbol.name)
+        return TypeTable(self._file, {address: frozenset(found) for address, found in names.items()})
 
     @cached_property
     def _executable_sections(self) -> tuple[Section, ...]:

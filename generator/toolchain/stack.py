@@ -7,7 +7,9 @@ pointers. A call adds the callee's worst case to the depth at the call; a jump t
 whose caller is gone.
 
 An indirect call may reach every function whose address the program holds as a word, a literal or a movw/movt
-pair, the vector table and the linker's veneers aside. That is more than can happen, never less.
+pair, the vector table and the linker's veneers aside. Where the debug information tells the type of the
+called pointer, only those of its type: pointers are followed from arguments, variables and results through
+the members of structures. Without debug information, or where a pointer's way is lost, all of them stay.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from capstone import arm as cs
 
 from generator.errors import UsageError
 from generator.toolchain.elf import ElfImage, Section
+from generator.toolchain.types import CType
 
 EXCEPTION_FRAME_BYTES = 104 + 4
 """What the core stacks for an exception: 26 words with FP context (Armv7-M ARM, B1.5.7), 4 bytes to align."""
@@ -82,8 +85,18 @@ class _FromStack:
     offset: int
 
 
-_Value = _Constant | _FromStack | None
+@dataclass(frozen=True)
+class _Pointer:
+    """A pointer to ``offset`` inside an object of type ``target``."""
+
+    target: CType
+    offset: int = 0
+
+
+_Value = _Constant | _FromStack | _Pointer | None
 _ENTRY_STACK = _FromStack(0)
+# Nothing is called or loaded through it, so on a path that joins another it says nothing.
+_NULL = _Constant(0)
 
 
 @dataclass
@@ -110,7 +123,8 @@ class _Function:
     frame_bytes: int = 0
     calls: dict[int, int] = field(default_factory=dict)
     """Callee's address to the deepest point it is called at."""
-    indirect_depth: int | None = None
+    indirect: dict[str | None, int] = field(default_factory=dict)
+    """Signature of a called pointer, None where it is unknown, to the deepest point it is called at."""
     problem: str | None = None
 
 
@@ -121,6 +135,7 @@ class _Worst:
 
 
 _CALLER_SAVED = (cs.ARM_REG_R0, cs.ARM_REG_R1, cs.ARM_REG_R2, cs.ARM_REG_R3, cs.ARM_REG_R12, cs.ARM_REG_LR)
+_ARGUMENTS = (cs.ARM_REG_R0, cs.ARM_REG_R1, cs.ARM_REG_R2, cs.ARM_REG_R3)
 _RETURN_REGISTERS = {cs.ARM_REG_LR}
 _PUSHES = {cs.ARM_INS_PUSH, cs.ARM_INS_VPUSH}
 _POPS = {cs.ARM_INS_POP, cs.ARM_INS_VPOP}
@@ -143,6 +158,7 @@ class _Analysis:
         self._functions: dict[int, _Function] = {}
         self._taken: set[int] = set()
         self._starts = {f.address for f in image.functions}
+        self._types = image.types
         self._worst: dict[int, _Worst] = {}
         self._problems: list[str] = []
 
@@ -232,8 +248,8 @@ class _Analysis:
             function = self._functions[address] = _Function(address, self._name(address))
             self._interpret(function)
             waiting.extend(function.calls)
-            indirect = indirect or function.indirect_depth is not None
-            if indirect and (function.indirect_depth is not None or len(self._taken) != known):
+            indirect = indirect or bool(function.indirect)
+            if indirect and (function.indirect or len(self._taken) != known):
                 waiting.extend(self._taken)
 
     def _name(self, address: int) -> str:
@@ -247,11 +263,11 @@ class _Analysis:
         """Follow every path of ``function``, keeping the deepest state where paths meet."""
         seen: dict[int, _State] = {}
         visits: dict[int, int] = {}
-        pending = [(function.address, _State({cs.ARM_REG_SP: _ENTRY_STACK}, {}))]
+        pending = [(function.address, self._entry_state(function.address))]
         for _ in range(2):
             while pending:
                 address, state = pending.pop()
-                merged = _merge(seen.get(address), state)
+                merged = self._merge(seen.get(address), state)
                 if merged is None:
                     continue
                 visits[address] = visits.get(address, 0) + 1
@@ -269,6 +285,38 @@ class _Analysis:
                     pending.extend(self._step(function, instruction, merged.copy()))
             # Code that only an unknown computed jump can reach counts as reached at the deepest point.
             pending = self._unreached(function, seen)
+
+    def _merge(self, old: _State | None, new: _State) -> _State | None:
+        """What holds on both paths, the deeper stack of the two; None if ``old`` says it already."""
+        if old is None:
+            return new
+        registers = self._agreed(old.registers, new.registers)
+        slots = self._agreed(old.slots, new.slots)
+        old_depth, new_depth = _depth(old), _depth(new)
+        deeper = new_depth is None or (old_depth is not None and new_depth > old_depth)
+        registers[cs.ARM_REG_SP] = new.stack if deeper else old.stack
+        if not deeper and registers == _known(old.registers) and slots == _known(old.slots):
+            return None
+        return _State(registers, slots)
+
+    def _agreed(self, old: Mapping[int, _Value], new: Mapping[int, _Value]) -> dict[int, _Value]:
+        """Values that are the same on both paths; two addresses of one type become a pointer to it."""
+        agreed: dict[int, _Value] = {}
+        for key, value in old.items():
+            other = new.get(key)
+            if value == other:
+                agreed[key] = value
+            else:
+                kinds = {self._as_pointer(v) for v in (value, other) if v != _NULL}
+                agreed[key] = kinds.pop() if len(kinds) == 1 else None
+        return _known(agreed)
+
+    def _entry_state(self, address: int) -> _State:
+        registers: dict[int, _Value] = {cs.ARM_REG_SP: _ENTRY_STACK}
+        known = self._types.function(address)
+        for register, target in zip(_ARGUMENTS, known.arguments if known else (), strict=False):
+            registers[register] = _Pointer(target) if target else None
+        return _State(registers, {})
 
     def _unreached(self, function: _Function, seen: Mapping[int, _State]) -> list[tuple[int, _State]]:
         symbol = self._image.function_at(function.address)
@@ -320,6 +368,9 @@ class _Analysis:
                 self._call_value(function, state.registers.get(operand.reg), before)
             for register in _CALLER_SAVED:
                 state.registers[register] = None
+            callee = self._types.function(operand.imm & ~1) if operand.type == cs.ARM_OP_IMM else None
+            if callee is not None and callee.result is not None:
+                state.registers[cs.ARM_REG_R0] = _Pointer(callee.result)
             if self._in_code(following):
                 yield following, state
             return
@@ -385,7 +436,7 @@ class _Analysis:
         value = state.registers.get(register)
         if isinstance(value, _Constant):
             return [value.value & ~1]
-        self._call_value(function, None, state)
+        self._call_value(function, value, state)
         return []
 
     def _load_pc(self, function: _Function, ins: CsInsn, state: _State) -> list[int]:
@@ -432,7 +483,9 @@ class _Analysis:
         if isinstance(value, _Constant):
             self._call(function, value.value & ~1, state)
         else:
-            function.indirect_depth = max(function.indirect_depth or 0, _depth(state) or 0)
+            is_typed = isinstance(value, _Pointer) and value.target.is_function and value.offset == 0
+            signature = value.target.name if is_typed and isinstance(value, _Pointer) else None
+            function.indirect[signature] = max(function.indirect.get(signature, 0), _depth(state) or 0)
 
     # One instruction ------------------------------------------------------------------------------------
 
@@ -455,7 +508,7 @@ class _Analysis:
             value = self._result(ins, state)
             stores = ins.id in _STORES
             if stores and memory is not None:
-                self._overwrite(state, memory)
+                self._store(state, memory, ins)
             if memory is not None and ins.writeback:
                 step = operands[-1].imm if ins.post_index else memory.disp
                 if ins.post_index and operands[-1].type != cs.ARM_OP_IMM:
@@ -476,7 +529,7 @@ class _Analysis:
     def _result(self, ins: CsInsn, state: _State) -> _Value:
         """What a data instruction leaves in its destination."""
         if ins.id == cs.ARM_INS_LDR:
-            return self._literal(ins)
+            return self._load(ins, state)
         operation = _OPERATIONS.get(ins.id)
         if operation is None:
             return None
@@ -486,6 +539,40 @@ class _Analysis:
         unary = ins.id in _UNARY
         sources = values[1:] if unary or len(values) == 3 else values
         return operation(sources[0], None if unary else sources[1])
+
+    def _load(self, ins: CsInsn, state: _State) -> _Value:
+        """A word from the literal pool, from what was stored on the stack, or a pointer of known type."""
+        memory = ins.operands[1].mem
+        literal = self._literal(ins)
+        if literal is not None:
+            return literal
+        base = state.registers.get(memory.base)
+        offset = 0 if ins.post_index else memory.disp
+        if memory.index and (ins.operands[1].shift.value != 2 or offset):
+            return None
+        if isinstance(base, _FromStack) and not memory.index:
+            return state.slots.get(base.offset + offset)
+        target: CType | None = None
+        if isinstance(base, _Constant) and not memory.index and self._is_read_only(base.value + offset):
+            return _Constant(self._words(base.value + offset, 4)[0])
+        pointer = self._as_pointer(_add(base, offset))
+        if pointer is not None:
+            target = self._types.pointee_in(pointer.target, pointer.offset)
+        return _Pointer(target) if target is not None else None
+
+    def _as_pointer(self, value: _Value) -> _Pointer | None:
+        """A pointer of known type, for an address too that a variable stands at."""
+        if isinstance(value, _Constant) and self._is_function_pointer(value.value):
+            function = self._types.function(value.value & ~1)
+            return _Pointer(function.type) if function else None
+        if isinstance(value, _Constant):
+            found = self._types.object_at(value.value)
+            return _Pointer(*found) if found else None
+        return value if isinstance(value, _Pointer) else None
+
+    def _is_read_only(self, address: int) -> bool:
+        section = next((s for s in self._image.sections if s.vma <= address and address + 4 <= s.end), None)
+        return section is not None and not section.writable and bool(self._words(address, 4))
 
     def _literal(self, ins: CsInsn) -> _Value:
         memory = ins.operands[1].mem
@@ -523,11 +610,22 @@ class _Analysis:
             offset += _width(register)
         state.registers[cs.ARM_REG_SP] = _FromStack(offset)
 
-    def _overwrite(self, state: _State, memory: cs.ArmOpMem) -> None:
+    def _store(self, state: _State, memory: cs.ArmOpMem, ins: CsInsn) -> None:
+        """Keep what is stored on the stack, so that it is known again when it is loaded."""
         base = state.registers.get(memory.base)
-        if isinstance(base, _FromStack):
-            for offset in (0, 4):  # strd writes two words
-                state.slots.pop(base.offset + memory.disp + offset, None)
+        if not isinstance(base, _FromStack):
+            return
+        if memory.index:
+            state.slots.clear()
+            return
+        offset = base.offset + (0 if ins.post_index else memory.disp)
+        stored = [o.reg for o in ins.operands if o.type == cs.ARM_OP_REG]
+        for register in stored:
+            for word in range(0, _width(register), 4):
+                state.slots[offset - offset % 4 + word] = None
+            if ins.id in {cs.ARM_INS_STR, cs.ARM_INS_STRD}:
+                state.slots[offset] = state.registers.get(register)
+            offset += _width(register)
 
     def _block_transfer(self, ins: CsInsn, state: _State, registers: list[int]) -> None:
         base, moved = registers[0], registers[1:]
@@ -568,9 +666,11 @@ class _Analysis:
 
     def _callees(self, function: _Function) -> dict[int, int]:
         callees = dict(function.calls)
-        if function.indirect_depth is not None:
+        for signature, depth in function.indirect.items():
             for target in self._taken:
-                callees[target] = max(callees.get(target, 0), function.indirect_depth)
+                known = self._types.function(target)
+                if signature is None or known is None or known.type.name == signature:
+                    callees[target] = max(callees.get(target, 0), depth)
         return callees
 
     def _describe(self, cycle: list[int]) -> Iterator[str]:
@@ -593,6 +693,9 @@ def _add(value: _Value, step: int) -> _Value:
         return _FromStack(value.offset + step)
     if isinstance(value, _Constant):
         return _Constant((value.value + step) & 0xFFFFFFFF)
+    if isinstance(value, _Pointer):
+        # Only inside an array can a pointer leave its object, and then it points to another element.
+        return _Pointer(value.target, (value.offset + step) % (value.target.size_bytes or 1))
     return None
 
 
@@ -642,23 +745,5 @@ def _depth(state: _State) -> int | None:
     return -stack.offset if isinstance(stack, _FromStack) else None
 
 
-def _merge(old: _State | None, new: _State) -> _State | None:
-    """What holds on both paths, the deeper stack of the two; None if ``old`` says it already."""
-    if old is None:
-        return new
-    registers: dict[int, _Value] = _agreed(old.registers, new.registers)
-    slots = _agreed(old.slots, new.slots)
-    old_depth, new_depth = _depth(old), _depth(new)
-    deeper = new_depth is None or (old_depth is not None and new_depth > old_depth)
-    registers[cs.ARM_REG_SP] = new.stack if deeper else old.stack
-    if not deeper and _known(registers) == _known(old.registers) and _known(slots) == _known(old.slots):
-        return None
-    return _State(registers, slots)
-
-
-def _agreed(old: Mapping[int, _Value], new: Mapping[int, _Value]) -> dict[int, _Value]:
-    return {key: value for key, value in old.items() if value is not None and new.get(key) == value}
-
-
-def _known(values: Mapping[int, _Value]) -> int:
-    return sum(value is not None for value in values.values())
+def _known(values: Mapping[int, _Value]) -> dict[int, _Value]:
+    return {key: value for key, value in values.items() if value is not None}
