@@ -299,3 +299,43 @@ def test_another_entry_can_be_asked_for(firmware: Build) -> None:
     assert stack_use(image, entry="leaf").total_bytes == 0
     with pytest.raises(UsageError, match="no function nowhere"):
         stack_use(image, entry="nowhere")
+
+
+@pytest.mark.parametrize("optimisation", ["-O0", "-Os", "-O2"])
+def test_the_bound_holds_and_is_reached_when_run(firmware: Build, optimisation: str) -> None:
+    """On the emulated core, with a painted stack: as deep as said on the deepest way."""
+    from generator.emulator import Machine
+    from generator.targets import load_board
+
+    source = (
+        NOINLINE
+        + """
+        FN int floats(float a, float b)
+        { volatile float room[30]; for (int i = 0; i < 30; i++) { room[i] = a * (float)i + b; }
+          return (int)room[7]; }
+        FN int many(int a, int b, int c, int d, int e, int f)
+        { return floats((float)a, (float)b) + floats((float)c, (float)d) * e - f; }
+        FN int shallow(int x) { return x + sink; }
+        FN int deep(int x)
+        { volatile int room[50]; for (int i = 0; i < 50; i++) room[i] = x;
+          return room[3] + many(x, 2, 3, 4, 5, 6) + shallow(x); }
+        int (*way)(int) = deep;
+        volatile int finished;
+        void Reset_Handler(void)
+        { *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* CPACR: the FPU on */
+          __asm volatile("dsb; isb" ::: "memory");
+          way = deep; sink = way(sink) + shallow(1); finished = 1; for (;;) { sink++; } }
+        """
+    )
+    image = firmware(source, "-g", optimisation)
+    bound = stack_use(image).total_bytes
+    machine = Machine(image, load_board("nucleo_h743zi2"))
+    top = image.symbols["_estack"].address
+    machine.write_memory(top - 4096, b"\xa5" * 4096)
+    machine.run(20_000)
+    assert machine.read_memory(image.symbols["finished"].address, 4) == b"\x01\x00\x00\x00"
+    painted = machine.read_memory(top - 4096, 4096)
+    used = 4096 - (len(painted) - len(painted.lstrip(b"\xa5")))
+    assert bound is not None
+    # What a frame keeps free at its lower end is not touched.
+    assert bound - 24 <= used <= bound
