@@ -34,10 +34,13 @@ class Peripheral:
         self.enable = enable
         self._at_reset = dict(reset or {})
         self.registers = dict(self._at_reset)
+        self.writes = 0
+        """Number of writes so far: whoever derives something from this page can tell that it is stale."""
 
     def reset(self) -> None:
         """State after a system reset."""
         self.registers = dict(self._at_reset)
+        self.writes += 1
 
     def read(self, offset: int) -> int:
         """Word at ``offset``, a multiple of 4; may have side effects."""
@@ -75,6 +78,7 @@ class Bus:
         mask = ((1 << 8 * size_bytes) - 1) << shift
         if mask != WORD:
             value = peripheral.registers.get(word, 0) & ~mask | value << shift & mask
+        peripheral.writes += 1
         peripheral.write(word, value & WORD)
 
     def _reachable(self, peripheral: Peripheral) -> bool:

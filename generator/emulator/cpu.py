@@ -136,6 +136,8 @@ class Cpu:
 
     def leave(self, exc_return: int, is_readable: Callable[[int, int], bool]) -> str | None:
         """Return from an exception (B1.5.8); the reason if that is not possible."""
+        if exc_return == 0xFFFFFFFF:
+            return "return with lr = 0xffffffff: the reset handler ended"
         if not self.active or exc_return & 0xF not in (0x1, 0x9, 0xD):
             return f"EXC_RETURN {exc_return:#010x} outside a handler, or invalid"
         if (exc_return & 0xF == 1) != (len(self.active) > 1):

@@ -40,6 +40,11 @@ _PAGE = 1024
 
 _EXCEPTIONS = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
 _INTR_SVC, _INTR_PREFETCH, _INTR_BKPT, _INTR_EXC_RETURN = 2, 3, 7, 8
+# Others that the engine raises: the text, and the bit of CFSR.
+_CORE_EXCEPTIONS = {
+    17: ("instruction for a coprocessor that the part has not", 1 << 19),
+    18: ("invalid execution state (EPSR)", 1 << 17),
+}
 _WRITES = (unicorn.UC_MEM_WRITE_UNMAPPED, unicorn.UC_MEM_WRITE_PROT)
 _FETCHES = (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT)
 
@@ -525,10 +530,8 @@ class Machine:
             self._fault(self._fetch_fault(pc), deliver=deliver)
         else:
             self._cut()
-            self._fault(
-                _Fault(f"UsageFault: exception {number} of the emulated core", 6, cfsr=1 << 16),
-                deliver=deliver,
-            )
+            cause, cfsr = _CORE_EXCEPTIONS.get(number, (f"exception {number} of the emulated core", 1 << 16))
+            self._fault(_Fault(f"UsageFault: {cause}", 6, cfsr=cfsr), deliver=deliver)
         return None
 
     def _judge_instruction(self, *, deliver: bool) -> None:

@@ -64,12 +64,15 @@ class Uart(Peripheral):
         """Bytes on their way to the firmware."""
         self.sent = bytearray()
         """Bytes the firmware has sent."""
+        self._settings = 0
+        self._verdicts: tuple[tuple[int, ...], bool, bool] = ((), False, False)
         self.on_empty_poll: Callable[[], None] = lambda: None
         self.on_transfer: Callable[[], None] = lambda: None
 
     def reset(self) -> None:
         """Registers only: bytes on the wire are not lost."""
         super().reset()
+        self._settings += 1
 
     def read(self, offset: int) -> int:
         """ISR and RDR have a life of their own."""
@@ -81,10 +84,11 @@ class Uart(Peripheral):
 
     def write(self, offset: int, value: int) -> None:
         """TDR sends."""
-        control = self.registers.get(0, 0)
         if offset == 0x28:
             self._send(value & 0xFF)
             return
+        control = self.registers.get(0, 0)
+        self._settings += 1
         if offset in (0x0C, 0x2C) and control & 1 and value != self.registers.get(offset, 0):
             raise RefusedError(
                 f"{self.name}_{'BRR' if offset == 0x0C else 'PRESC'} was written while UE is set: it is "
@@ -99,20 +103,14 @@ class Uart(Peripheral):
             return 0xC0
         # TXFNF, TC, TXFE; TEACK and REACK follow TE and RE.
         value = 0x00C0 | 1 << 23 | (control >> 3 & 1) << 21 | (control >> 2 & 1) << 22
-        if self._can_receive():
+        if self._connection()[1]:
             if self.received:
                 return value | 1 << 5
             self.on_empty_poll()
         return value
 
-    def _can_receive(self) -> bool:
-        if self.registers.get(0, 0) & 5 != 5:
-            return False
-        self._check_baud()
-        return not self._is_console or self._is_routed(self._board.console.rx)
-
     def _receive(self) -> int:
-        if self.received and self._can_receive():
+        if self.received and self._connection()[1]:
             self.registers[0x24] = self.received.popleft()
             self.on_transfer()
         return self.registers.get(0x24, 0)
@@ -120,12 +118,24 @@ class Uart(Peripheral):
     def _send(self, byte: int) -> None:
         if self.registers.get(0, 0) & 9 != 9:
             self._bus.diagnose(f"{self.name}_TDR was written while UE or TE is clear: the byte is lost")
-            return
-        self._check_baud()
-        if self._is_console and not self._is_routed(self._board.console.tx):
-            return
-        self.sent.append(byte)
-        self.on_transfer()
+        elif self._connection()[0]:
+            self.sent.append(byte)
+            self.on_transfer()
+
+    def _connection(self) -> tuple[bool, bool]:
+        """Whether a byte gets out, and in; RefusedError at a wrong speed. Judged anew after each change."""
+        console = self._board.console
+        pages = (self._rcc, self._ports[console.tx.port], self._ports[console.rx.port])
+        stamp = (self._settings, *(page.writes for page in pages))
+        if self._verdicts[0] != stamp:
+            control = self.registers.get(0, 0)
+            sends, receives = control & 9 == 9, control & 5 == 5
+            if self._is_console and (sends or receives):
+                self._check_baud()
+                sends = sends and self._is_routed(console.tx)
+                receives = receives and self._is_routed(console.rx)
+            self._verdicts = (stamp, sends, receives)
+        return self._verdicts[1:]
 
     def _is_routed(self, pin: Pin) -> bool:
         """Whether a pin of the console is connected to the port."""
@@ -139,12 +149,12 @@ class Uart(Peripheral):
         return False
 
     def _check_baud(self) -> None:
-        if not self._is_console:
-            return
-        divider, control = self.registers.get(0x0C, 0), self.registers.get(0, 0)
+        divider: float = self.registers.get(0x0C, 0)
+        control = self.registers.get(0, 0)
         prescaler = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)[min(self.registers.get(0x2C, 0) & 0xF, 11)]
         if control >> 15 & 1:  # OVER8 (48.5.4)
-            divider = (divider & 0xFFF0 | (divider & 7) << 1) / 2  # type: ignore[assignment]
+            brr = self.registers.get(0x0C, 0)
+            divider = (brr & 0xFFF0 | (brr & 7) << 1) / 2
         clock_hz = self._rcc.usart_clock_hz(self._usart)
         baud = clock_hz / prescaler / divider if divider else 0.0
         wanted = self._board.console.baud
