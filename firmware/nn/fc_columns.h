@@ -19,7 +19,7 @@ enum fc_order { FC_ORDER_LINEAR, FC_ORDER_SPLIT };
 
 /* Two channels by two columns. `columns` holds, per group, four halves of the first column, then four of the second.
  * sums: channel 0 column 0, channel 0 column 1, channel 1 column 0, channel 1 column 1; added to. */
-static inline void fc_dot_2x2(const int8_t *weights, const int16_t *columns, int32_t groups, int32_t sums[4])
+FC_INLINE void fc_dot_2x2(const int8_t *weights, const int16_t *columns, int32_t groups, int32_t sums[4])
 {
     int32_t s00 = sums[0], s01 = sums[1], s10 = sums[2], s11 = sums[3];
     for (int32_t group = 0; group < groups; group++) {
@@ -49,7 +49,7 @@ static inline void fc_dot_2x2(const int8_t *weights, const int16_t *columns, int
 }
 
 /* Two channels by one column of four halves per group. */
-static inline void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t groups, int32_t sums[2])
+FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t groups, int32_t sums[2])
 {
     int32_t s0 = sums[0], s1 = sums[1];
     for (int32_t group = 0; group < groups; group++) {
@@ -68,34 +68,37 @@ static inline void fc_dot_2x1(const int8_t *weights, const int16_t *column, int3
     sums[1] = s1;
 }
 
-/* A column that is being written, element by element or word by word. `stride` is the distance in halves from one
- * group to the next: 4 alone, 8 where two columns are interleaved. */
+/* A column that is being written from its start. `stride` is the distance in halves from one group to the next: 4
+ * alone, 8 where two columns are interleaved. */
 struct fc_column {
-    int16_t *group;
-    int32_t filled; /* 0..3 halves of the current group; always 0 for split columns */
+    int16_t *halves;
+    int32_t count; /* written so far; whole groups for split columns */
 };
 
-static inline void fc_column_put(struct fc_column *column, int32_t stride, int16_t value)
+FC_INLINE void fc_column_put(struct fc_column *column, int32_t stride, int16_t value)
 {
-    column->group[column->filled] = value;
-    column->filled++;
-    if (column->filled == FC_GROUP) {
-        column->filled = 0;
-        column->group += stride;
-    }
+    column->halves[column->count / FC_GROUP * stride + column->count % FC_GROUP] = value;
+    column->count++;
 }
 
-/* Appends `count` activations with `offset` added; whole words only if the order is split. */
-static inline void fc_column_append(struct fc_column *column, int32_t stride, enum fc_order order,
+FC_INLINE void fc_column_put_group(struct fc_column *column, int32_t stride, uint32_t first, uint32_t second)
+{
+    int16_t *group = column->halves + column->count / FC_GROUP * stride;
+    fc_store_word(group, first);
+    fc_store_word(group + 2, second);
+    column->count += FC_GROUP;
+}
+
+/* Appends `count` activations with `offset` added; whole groups only if the order is split. */
+FC_INLINE void fc_column_append(struct fc_column *column, int32_t stride, enum fc_order order,
                                     const int8_t *values, int32_t count, int32_t offset)
 {
     if (order == FC_ORDER_SPLIT) {
         const uint32_t offsets = fc_pack_halves(offset, offset);
         for (int32_t i = 0; i < count; i += FC_GROUP) {
             const uint32_t word = fc_load_word(values + i);
-            fc_store_word(column->group, fc_add_halves(fc_even_bytes(word), offsets));
-            fc_store_word(column->group + 2, fc_add_halves(fc_odd_bytes(word), offsets));
-            column->group += stride;
+            fc_column_put_group(column, stride, fc_add_halves(fc_even_bytes(word), offsets),
+                                fc_add_halves(fc_odd_bytes(word), offsets));
         }
     } else {
         for (int32_t i = 0; i < count; i++) {
@@ -105,14 +108,12 @@ static inline void fc_column_append(struct fc_column *column, int32_t stride, en
 }
 
 /* Appends zeros: padding, where an activation equals its zero point. */
-static inline void fc_column_append_zeros(struct fc_column *column, int32_t stride, enum fc_order order,
+FC_INLINE void fc_column_append_zeros(struct fc_column *column, int32_t stride, enum fc_order order,
                                           int32_t count)
 {
     if (order == FC_ORDER_SPLIT) {
         for (int32_t i = 0; i < count; i += FC_GROUP) {
-            fc_store_word(column->group, 0);
-            fc_store_word(column->group + 2, 0);
-            column->group += stride;
+            fc_column_put_group(column, stride, 0, 0);
         }
     } else {
         for (int32_t i = 0; i < count; i++) {
@@ -122,9 +123,9 @@ static inline void fc_column_append_zeros(struct fc_column *column, int32_t stri
 }
 
 /* Fills the last group with zeros. */
-static inline void fc_column_finish(struct fc_column *column, int32_t stride)
+FC_INLINE void fc_column_finish(struct fc_column *column, int32_t stride)
 {
-    while (column->filled != 0) {
+    while (column->count % FC_GROUP != 0) {
         fc_column_put(column, stride, 0);
     }
 }

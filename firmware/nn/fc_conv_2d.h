@@ -19,22 +19,22 @@ struct fc_conv_2d {
 };
 
 /* Groups of products per output; the last is filled with zeros. */
-static inline int32_t fc_conv_2d_groups(const struct fc_conv_2d *p)
+FC_INLINE int32_t fc_conv_2d_groups(const struct fc_conv_2d *p)
 {
     return (p->kernel_height * p->kernel_width * p->input_channels + FC_GROUP - 1) / FC_GROUP;
 }
 
 /* Bytes of `columns` below; twin of conv_2d_scratch_bytes in generator/plan. */
-static inline int32_t fc_conv_2d_scratch_size(const struct fc_conv_2d *p)
+FC_INLINE int32_t fc_conv_2d_scratch_size(const struct fc_conv_2d *p)
 {
     return fc_conv_2d_groups(p) * 2 * FC_GROUP * (int32_t)sizeof(int16_t);
 }
 
 /* Gathers what one output pixel sees into a column of interleaved scratch. */
-static inline void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *input, int32_t output_y,
+FC_INLINE void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *input, int32_t output_y,
                                      int32_t output_x, int16_t *column)
 {
-    struct fc_column writer = {.group = column, .filled = 0};
+    struct fc_column writer = {.halves = column, .count = 0};
     const int32_t stride = 2 * FC_GROUP, channels = p->input_channels;
     const int32_t first_y = output_y * p->stride_height - p->pad_top;
     const int32_t first_x = output_x * p->stride_width - p->pad_left;
@@ -70,7 +70,7 @@ static inline void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *i
  *
  * Two output pixels at a time, in reading order; a last odd one is computed with a stale neighbour whose result is
  * dropped. */
-static inline void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
+FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
                                  const struct fc_channel *table, int16_t *columns, int8_t *output)
 {
     const int32_t groups = fc_conv_2d_groups(p), channels = p->output_channels;

@@ -14,7 +14,7 @@ struct fc_add {
     int32_t output_min, output_max;
 };
 
-static inline void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *b, int8_t *output)
+FC_INLINE void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *b, int8_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t scaled_a = fc_scale_any((a[i] - p->zero_point_a) * (1 << p->left_shift), p->scale_a);
@@ -29,7 +29,7 @@ struct fc_lookup {
 };
 
 /* Any function of one byte (LOGISTIC, QUANTIZE between 8-bit types): table[x + 128] for an int8 x. */
-static inline void fc_lookup_8(const struct fc_lookup *p, const uint8_t *input, const uint8_t table[256],
+FC_INLINE void fc_lookup_8(const struct fc_lookup *p, const uint8_t *input, const uint8_t table[256],
                                uint8_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
@@ -45,7 +45,7 @@ struct fc_quantize {
 };
 
 /* round(x / scale) + zero_point, halves away from zero, saturating; NaN becomes the zero point. */
-static inline void fc_quantize_f32_s8(const struct fc_quantize *p, const float *input, int8_t *output)
+FC_INLINE void fc_quantize_f32_s8(const struct fc_quantize *p, const float *input, int8_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
         const float steps = roundf(input[i] / p->scale);
@@ -57,7 +57,7 @@ static inline void fc_quantize_f32_s8(const struct fc_quantize *p, const float *
 }
 
 /* scale * (x - zero_point) */
-static inline void fc_dequantize_8_f32(const struct fc_quantize *p, const uint8_t *input, float *output)
+FC_INLINE void fc_dequantize_8_f32(const struct fc_quantize *p, const uint8_t *input, float *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t value = p->is_unsigned ? input[i] : (int8_t)input[i];

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fc_inline.h"
+
 /* real = mantissa / 2^31 * 2^shift; mantissa in [2^30, 2^31) or 0; shift in -31..30. */
 struct fc_scale {
     int32_t mantissa;
@@ -22,18 +24,18 @@ struct fc_channel {
     struct fc_scale scale;
 };
 
-static inline int32_t fc_clamp(int32_t value, int32_t low, int32_t high)
+FC_INLINE int32_t fc_clamp(int32_t value, int32_t low, int32_t high)
 {
     return value < low ? low : value > high ? high : value;
 }
 
 /* Adds as two's complement, without undefined overflow. */
-static inline int32_t fc_wrapping_add(int32_t a, int32_t b)
+FC_INLINE int32_t fc_wrapping_add(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-static inline int32_t fc_high_mul(int32_t a, int32_t b)
+FC_INLINE int32_t fc_high_mul(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN) {
         return INT32_MAX;
@@ -42,7 +44,7 @@ static inline int32_t fc_high_mul(int32_t a, int32_t b)
 }
 
 /* exponent 0..31 */
-static inline int32_t fc_rounding_shift_right(int32_t value, int32_t exponent)
+FC_INLINE int32_t fc_rounding_shift_right(int32_t value, int32_t exponent)
 {
     const int32_t mask = (int32_t)((UINT32_C(1) << exponent) - 1u);
     const int32_t remainder = value & mask;
@@ -51,7 +53,7 @@ static inline int32_t fc_rounding_shift_right(int32_t value, int32_t exponent)
 }
 
 /* Any accumulator, any scale. */
-static inline int32_t fc_scale_any(int32_t value, struct fc_scale scale)
+FC_INLINE int32_t fc_scale_any(int32_t value, struct fc_scale scale)
 {
     const int32_t left = scale.shift > 0 ? scale.shift : 0;
     const int32_t right = scale.shift > 0 ? 0 : -scale.shift;
@@ -63,7 +65,7 @@ static inline int32_t fc_scale_any(int32_t value, struct fc_scale scale)
  * Doubling the accumulator turns the first rounding into the high word of a rounded product (SMMULR). The second
  * rounds halves away from zero: for negative y that is half up of y - 1, and y - 1 is y + (y >> 31). Shifting by
  * one less than wanted and halving with a 1 added rounds half up without overflow. */
-static inline int32_t fc_scale_down(int32_t value, struct fc_scale scale)
+FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale)
 {
     const int32_t y = (int32_t)(((int64_t)(value * 2) * scale.mantissa + (INT64_C(1) << 31)) >> 32);
     return (((y + (y >> 31)) >> (-scale.shift - 1)) + 1) >> 1;
@@ -71,7 +73,7 @@ static inline int32_t fc_scale_down(int32_t value, struct fc_scale scale)
 
 /* Scales an accumulator to an int8 output. `down` is a literal: the planner has proved for the whole layer that
  * fc_scale_down holds. */
-static inline int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool down, int32_t zero_point,
+FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool down, int32_t zero_point,
                                    int32_t low, int32_t high)
 {
     const int32_t scaled = down ? fc_scale_down(accumulator, scale) : fc_scale_any(accumulator, scale);

@@ -15,25 +15,25 @@ struct fc_fully_connected {
     bool scale_down;     /* see fc_requantize */
 };
 
-static inline int32_t fc_fully_connected_groups(const struct fc_fully_connected *p)
+FC_INLINE int32_t fc_fully_connected_groups(const struct fc_fully_connected *p)
 {
     return (p->depth + FC_GROUP - 1) / FC_GROUP;
 }
 
 /* Bytes of `column` below; twin of fully_connected_scratch_bytes in generator/plan. */
-static inline int32_t fc_fully_connected_scratch_size(const struct fc_fully_connected *p)
+FC_INLINE int32_t fc_fully_connected_scratch_size(const struct fc_fully_connected *p)
 {
     return fc_fully_connected_groups(p) * FC_GROUP * (int32_t)sizeof(int16_t);
 }
 
 /* input rows * depth, weights ceil(units / 2) pairs * groups * 8 bytes, output rows * units. */
-static inline void fc_fully_connected_s8(const struct fc_fully_connected *p, const int8_t *input,
+FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const int8_t *input,
                                          const int8_t *weights, const struct fc_channel *table, int16_t *column,
                                          int8_t *output)
 {
     const int32_t groups = fc_fully_connected_groups(p);
     for (int32_t row = 0; row < p->rows; row++) {
-        struct fc_column writer = {.group = column, .filled = 0};
+        struct fc_column writer = {.halves = column, .count = 0};
         fc_column_append(&writer, FC_GROUP, p->order, input + row * p->depth, p->depth, -p->input_zero_point);
         fc_column_finish(&writer, FC_GROUP);
         const int8_t *pair = weights;

@@ -18,7 +18,7 @@ struct fc_window {
     int32_t top, bottom, left, right; /* bottom and right are one past the last */
 };
 
-static inline struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int32_t output_y, int32_t output_x)
+FC_INLINE struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int32_t output_y, int32_t output_x)
 {
     const int32_t y = output_y * p->stride_height - p->pad_top;
     const int32_t x = output_x * p->stride_width - p->pad_left;
@@ -30,7 +30,7 @@ static inline struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int
     };
 }
 
-static inline void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
+FC_INLINE void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
 {
     for (int32_t y = 0; y < p->output_height; y++) {
         for (int32_t x = 0; x < p->output_width; x++) {
@@ -50,7 +50,7 @@ static inline void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *i
 }
 
 /* Mean of the pixels inside the image, halves away from zero. */
-static inline void fc_average_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
+FC_INLINE void fc_average_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
 {
     for (int32_t y = 0; y < p->output_height; y++) {
         for (int32_t x = 0; x < p->output_width; x++) {

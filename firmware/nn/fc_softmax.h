@@ -10,12 +10,12 @@ struct fc_softmax {
     int32_t rows, depth;
 };
 
-static inline int32_t fc_leading_zeros(uint32_t value)
+FC_INLINE int32_t fc_leading_zeros(uint32_t value)
 {
     return value == 0 ? 32 : (int32_t)__builtin_clz(value);
 }
 
-static inline int32_t fc_saturating_double(int32_t value, int32_t times)
+FC_INLINE int32_t fc_saturating_double(int32_t value, int32_t times)
 {
     const int64_t wide = (int64_t)value * (INT64_C(1) << times);
     return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
@@ -23,7 +23,7 @@ static inline int32_t fc_saturating_double(int32_t value, int32_t times)
 
 /* 1 / (1 + x) for x in [0, 1), both with 31 fractional bits, by three Newton steps: gemmlowp's
  * one_over_one_plus_x_for_x_in_0_1. */
-static inline int32_t fc_one_over_one_plus(int32_t x)
+FC_INLINE int32_t fc_one_over_one_plus(int32_t x)
 {
     const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) >> 1);
     int32_t estimate = 1515870810 + fc_high_mul(half_denominator, -1010580540); /* 48/17 - 32/17 d */
@@ -36,7 +36,7 @@ static inline int32_t fc_one_over_one_plus(int32_t x)
 
 /* exponentials[d] is exp of the scaled distance -d from the row's maximum, 31 fractional bits, 0 where TFLM leaves
  * the element out; filled in by the planner. Output may be the input. */
-static inline void fc_softmax_s8(const struct fc_softmax *p, const int8_t *input, const int32_t exponentials[256],
+FC_INLINE void fc_softmax_s8(const struct fc_softmax *p, const int8_t *input, const int32_t exponentials[256],
                                  int8_t *output)
 {
     for (int32_t row = 0; row < p->rows; row++, input += p->depth, output += p->depth) {

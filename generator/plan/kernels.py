@@ -5,7 +5,7 @@ needs. A faster variant is one more :class:`Candidate`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -211,42 +211,50 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     biases, multipliers = _biases(graph, operator, channels), conv_multipliers(graph, operator)
     pixels = result.shape[1] * result.shape[2]
     macs = pixels * channels * kernel_h * kernel_w
-    return [
-        Candidate(
-            name="depthwise_conv_2d",
-            function="fc_depthwise_conv_2d_s8",
-            params_type="fc_depthwise_conv_2d",
-            params=_fields(
-                input_height=source.shape[1],
-                input_width=source.shape[2],
-                input_channels=source.shape[3],
-                output_height=result.shape[1],
-                output_width=result.shape[2],
-                multiplier=attributes.multiplier,
-                kernel_height=kernel_h,
-                kernel_width=kernel_w,
-                stride_height=attributes.stride[0],
-                stride_width=attributes.stride[1],
-                dilation_height=attributes.dilation[0],
-                dilation_width=attributes.dilation[1],
-                pad_top=attributes.padding.top,
-                pad_left=attributes.padding.left,
-                input_zero_point=source.quant.zero_point,
-                output_zero_point=result.quant.zero_point,
-                **_output_range(graph, operator, attributes.activation),
-                scale_down=scales_down(
-                    values.reshape(-1, channels).T, biases, source.quant.zero_point, multipliers
-                ),
+    plain = Candidate(
+        name="depthwise_conv_2d",
+        function="fc_depthwise_conv_2d_s8",
+        params_type="fc_depthwise_conv_2d",
+        params=_fields(
+            input_height=source.shape[1],
+            input_width=source.shape[2],
+            input_channels=source.shape[3],
+            output_height=result.shape[1],
+            output_width=result.shape[2],
+            multiplier=attributes.multiplier,
+            kernel_height=kernel_h,
+            kernel_width=kernel_w,
+            stride_height=attributes.stride[0],
+            stride_width=attributes.stride[1],
+            dilation_height=attributes.dilation[0],
+            dilation_width=attributes.dilation[1],
+            pad_top=attributes.padding.top,
+            pad_left=attributes.padding.left,
+            input_zero_point=source.quant.zero_point,
+            output_zero_point=result.quant.zero_point,
+            **_output_range(graph, operator, attributes.activation),
+            scale_down=scales_down(
+                values.reshape(-1, channels).T, biases, source.quant.zero_point, multipliers
             ),
-            why="the only kernel for it",
-            estimated_cycles=cost.DEPTHWISE_CONV_2D.cycles(macs=macs, outputs=pixels * channels),
-            macs=macs,
-            tables=(
-                _weight_table(values.reshape(-1), f"{weights.name} HWC {_dims(weights.shape[1:])}"),
-                _channel_table(biases, multipliers),
-            ),
-        )
-    ]
+        ),
+        why=f"takes any number of channels ({channels} here) and any multiplier",
+        estimated_cycles=cost.DEPTHWISE_CONV_2D.cycles(macs=macs, outputs=pixels * channels),
+        macs=macs,
+        tables=(
+            _weight_table(values.reshape(-1), f"{weights.name} HWC {_dims(weights.shape[1:])}"),
+            _channel_table(biases, multipliers),
+        ),
+    )
+    if attributes.multiplier != 1 or channels % GROUP:
+        return [plain]
+    words = replace(
+        plain,
+        name="depthwise_conv_2d_words",
+        function="fc_depthwise_conv_2d_words_s8",
+        why=f"channels ({channels}) come in whole words: four at a time",
+        estimated_cycles=cost.DEPTHWISE_CONV_2D_WORDS.cycles(macs=macs, outputs=pixels * channels),
+    )
+    return [words, plain]
 
 
 def _fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:

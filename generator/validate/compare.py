@@ -32,8 +32,8 @@ class FirstDifference:
     def __str__(self) -> str:
         return (
             f"on {self.input_name}, {self.step_name} ({self.op}, operator {self.operator_index}) "
-            f"is the first to differ: {self.differing} of {self.elements} elements of '{self.tensor_name}', the first at "
-            f"{list(self.index)}: {self.computed:g} instead of {self.expected:g}"
+            f"is the first to differ: {self.differing} of {self.elements} elements of '{self.tensor_name}', "
+            f"the first at {list(self.index)}: {self.computed:g} instead of {self.expected:g}"
         )
 
 
