@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from emulator_build import START, build, machine, needs_compiler
+import contextlib
+import dataclasses
+import random
 
-from generator.emulator import Machine, StopReason, TargetFault
-from generator.errors import UsageError
+import pytest
+from emulator_build import LINKER, build, machine, needs_compiler
+
+from generator.emulator import Machine, StopReason, TargetFault, counter
+from generator.errors import MissingToolError, UsageError
 from generator.targets import load_board
 
 pytestmark = needs_compiler
@@ -28,11 +32,11 @@ static void enable(void) { REG(0xE000ED24) |= 7u << 16; }
 HANDLER_LINES = HANDLER.count("\n")
 
 
-def faulting(body: str, *flags: str, enabled: bool = True, **options: str) -> TargetFault:
+def faulting(body: str, *flags: str, enabled: bool = True, fpu: str = "fpv5-sp-d16") -> TargetFault:
     """The fault of a main with ``body``, which is line HANDLER_LINES + 2 of app.c."""
     source = f"{HANDLER}int main(void) {{ {'enable();' if enabled else ''}\n{body}\nreturn 0; }}\n"
     with pytest.raises(TargetFault) as caught:
-        machine(source, *flags, **options).run()
+        machine(source, *flags, fpu=fpu).run()
     return caught.value
 
 
@@ -253,14 +257,35 @@ def test_unmodelled_peripheral_is_named() -> None:
 def test_images_that_do_not_fit() -> None:
     source = "int main(void) { return 0; }"
     board = load_board("nucleo_h743zi2")
-    linker = build.__wrapped__.__globals__["LINKER"]
     with pytest.raises(UsageError, match="outside the memories"):
-        Machine(build(source, linker=linker.replace("ORIGIN = 0x08000000", "ORIGIN = 0x09000000")), board)
+        Machine(build(source, linker=LINKER.replace("ORIGIN = 0x08000000", "ORIGIN = 0x09000000")), board)
     with pytest.raises(UsageError, match="no vector table"):
-        Machine(build(source, linker=linker.replace("KEEP(*(.vectors))", "")), board).run()
+        Machine(build(source, linker=LINKER.replace("KEEP(*(.vectors))", "")), board).run()
     with pytest.raises(UsageError, match="no function absent"):
         machine(source, phases=("absent",))
-    huge = linker.replace(".bss : {", ".bss : { . += 0x30000000;").replace("LENGTH = 128K", "LENGTH = 1024M")
+    huge = LINKER.replace(".bss : {", ".bss : { . += 0x30000000;").replace("LENGTH = 128K", "LENGTH = 1024M")
     with pytest.raises(UsageError, match="outside the memories"):
         Machine(build(source, linker=huge), board)
-    assert START
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_programs_end_in_a_report(seed: int) -> None:
+    image = build('int main(void) { fpu_on(); uart_on(); print("x"); return get(); }')
+    chance = random.Random(seed)
+    segment = image.segments[0]
+    code = bytearray(segment.data)
+    for _ in range(1 + seed):
+        code[chance.randrange(0x40, len(code))] = chance.randrange(256)
+    damaged = dataclasses.replace(segment, data=bytes(code))
+    subject = Machine(dataclasses.replace(image, segments=(damaged,)), load_board("nucleo_h743zi2"))
+    with contextlib.suppress(TargetFault):  # anything else is a defect
+        subject.run(100_000)
+    assert subject.profile().instructions == subject.instructions
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = build("int main(void) { return 0; }")
+    counter._library.cache_clear()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(MissingToolError, match="install the package gcc"):
+        Machine(image, load_board("nucleo_h743zi2"))
