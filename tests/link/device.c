@@ -164,6 +164,7 @@ int main(void) {
         fc_link_receive(&link, (uint8_t)byte);
         if (frame_waits) {
             frame_waits = false;
+            say("a frame came ");
             memset(arena, 0x55, sizeof arena);
             fc_link_disturbed(&link);
         }

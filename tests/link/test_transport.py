@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -10,8 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from generator.errors import TargetError
-from generator.link import Client, LinkClosedError, ProcessTransport, SerialTransport, encode_frame, monitor
+from generator.errors import MissingToolError, TargetError
+from generator.link import (
+    Client,
+    Command,
+    LinkClosedError,
+    ProcessTransport,
+    SerialTransport,
+    encode_frame,
+    monitor,
+)
 
 from .link_tools import network
 
@@ -75,6 +84,16 @@ def test_a_program_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
         line.write(bytes(10_000_000))
     with pytest.raises(TargetError, match="runs on"):
         line.finish()
+    line.close()
+
+
+def test_the_host_program_shows_text_that_has_no_line_end_yet(device_program: Callable[[str], Path]) -> None:
+    line = ProcessTransport([device_program("default")])
+    line.write(encode_frame(struct.pack("<BBf", Command.SET_THRESHOLD, 1, 0.125)))
+    received, deadline = b"", time.monotonic() + 5
+    while not received.endswith(b"a frame came ") and time.monotonic() < deadline:
+        received += line.read(0.2)
+    assert received == b"ready\n" + encode_frame(b"\xca\x01\0") + b"a frame came "
     line.close()
 
 
@@ -194,4 +213,10 @@ def test_a_port_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(serial, "serial_for_url", refuse)
     with pytest.raises(TargetError, match=r"no permission to open /dev/ttyACM0: .*dialout"):
+        SerialTransport("/dev/ttyACM0")
+
+
+def test_without_pyserial_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(MissingToolError, match=r"pip install 'firmcast\[serial\]'"):
         SerialTransport("/dev/ttyACM0")
