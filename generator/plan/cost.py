@@ -6,32 +6,52 @@ the models that ``benchmarks/estimates.py`` runs, which also prints the error. A
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Cycles per multiply-accumulate, per gathered input element, per output element, and per step."""
+class Work:
+    """What a step does: products that its loops compute (padding of groups and pairs included), input
+    elements that it gathers or reads, output elements that it writes.
+    """
 
-    per_mac: float
+    products: int = 0
+    gathered: int = 0
+    outputs: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cycles per product, per gathered element, per output element, and per step."""
+
+    per_product: float
     per_gathered: float
     per_output: float
-    per_step: float = 0.0
+    per_step: float
 
-    def cycles(self, *, macs: int = 0, gathered: int = 0, outputs: int = 0) -> int:
+    def cycles(self, work: Work) -> int:
         """Estimated cycles of one step."""
         return round(
-            self.per_mac * macs + self.per_gathered * gathered + self.per_output * outputs + self.per_step
+            self.per_product * work.products
+            + self.per_gathered * work.gathered
+            + self.per_output * work.outputs
+            + self.per_step
         )
 
 
-CONV_2D_SPLIT = Cost(1.2, 1.0, 10.0, 200)
-CONV_2D_LINEAR = Cost(1.2, 4.0, 10.0, 200)
-DEPTHWISE_CONV_2D = Cost(16.0, 0.0, 30.0, 200)
-DEPTHWISE_CONV_2D_WORDS = Cost(3.0, 0.0, 20.0, 200)
-FULLY_CONNECTED = Cost(1.0, 1.0, 12.0, 200)
-POOL_2D = Cost(0.0, 4.0, 8.0, 200)
-ADD = Cost(0.0, 0.0, 30.0, 100)
-LOOKUP = Cost(0.0, 0.0, 4.0, 50)
-SOFTMAX = Cost(0.0, 0.0, 30.0, 250)
-QUANTIZE = Cost(0.0, 0.0, 20.0, 50)
+COSTS: Mapping[str, Cost] = {
+    "add": Cost(0.0, 0.0, 31.0, 0),
+    "average_pool_2d": Cost(0.0, 4.2, 51.73, 0),
+    "conv_2d_linear": Cost(0.93, 6.75, 15.57, 683),
+    "conv_2d_split": Cost(0.93, 0.0, 15.57, 683),
+    "depthwise_conv_2d": Cost(11.89, 0.0, 0.0, 0),
+    "depthwise_conv_2d_words": Cost(3.16, 0.0, 22.32, 0),
+    "dequantize": Cost(0.0, 0.0, 13.0, 10),
+    "fully_connected_linear": Cost(1.14, 2.68, 21.66, 0),
+    "fully_connected_split": Cost(1.14, 2.35, 21.66, 0),
+    "lookup_8": Cost(0.0, 0.0, 6.02, 0),
+    "max_pool_2d": Cost(0.0, 6.52, 0.0, 279),
+    "quantize_f32": Cost(0.0, 0.0, 42.42, 187),
+    "softmax_table": Cost(0.0, 0.0, 32.45, 114),
+}

@@ -29,7 +29,7 @@ from generator.graph import (
     Quantize,
     Softmax,
 )
-from generator.plan import cost
+from generator.plan.cost import COSTS, Work
 from generator.plan.packing import GROUP, channel_lines, groups, number_lines, pack_pairs
 from generator.requantize import (
     activation_range,
@@ -66,7 +66,7 @@ class Candidate:
     params_type: str
     params: tuple[tuple[str, str], ...]
     why: str
-    estimated_cycles: int
+    work: Work
     macs: int = 0
     tables: tuple[Table, ...] = ()
     scratch_bytes: int = 0
@@ -75,6 +75,11 @@ class Candidate:
     output_type: str = "int8_t"
     in_place: tuple[int, ...] = ()
     """Input positions whose buffer the output may take over from its first byte."""
+
+    @property
+    def estimated_cycles(self) -> int:
+        """Estimate from the plan alone."""
+        return COSTS[self.name].cycles(self.work)
 
 
 Params = tuple[tuple[str, str], ...]
@@ -153,7 +158,6 @@ def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     for split in (True, False):
         if split and channels_in % GROUP:
             continue
-        price = cost.CONV_2D_SPLIT if split else cost.CONV_2D_LINEAR
         candidates.append(
             Candidate(
                 name="conv_2d_split" if split else "conv_2d_linear",
@@ -183,8 +187,8 @@ def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 why=f"input channels ({channels_in}) come in whole words: unpacking needs no shuffle"
                 if split
                 else f"takes any number of input channels ({channels_in} here)",
-                estimated_cycles=price.cycles(
-                    macs=pixels * groups(depth) * GROUP * -(-channels_out // 2) * 2,
+                work=Work(
+                    products=pixels * groups(depth) * GROUP * -(-channels_out // 2) * 2,
                     gathered=pixels * depth,
                     outputs=pixels * channels_out,
                 ),
@@ -238,7 +242,7 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             ),
         ),
         why=f"takes any number of channels ({channels} here) and any multiplier",
-        estimated_cycles=cost.DEPTHWISE_CONV_2D.cycles(macs=macs, outputs=pixels * channels),
+        work=Work(products=macs, outputs=pixels * channels),
         macs=macs,
         tables=(
             _weight_table(values.reshape(-1), f"{weights.name} HWC {_dims(weights.shape[1:])}"),
@@ -252,7 +256,7 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         name="depthwise_conv_2d_words",
         function="fc_depthwise_conv_2d_words_s8",
         why=f"channels ({channels}) come in whole words: four at a time",
-        estimated_cycles=cost.DEPTHWISE_CONV_2D_WORDS.cycles(macs=macs, outputs=pixels * channels),
+        work=Work(products=macs, outputs=pixels * channels),
     )
     return [words, plain]
 
@@ -286,9 +290,9 @@ def _fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
                 why=f"{depth} elements come in whole words: unpacking needs no shuffle"
                 if split
                 else f"takes any number of elements ({depth} here)",
-                estimated_cycles=cost.FULLY_CONNECTED.cycles(
-                    macs=rows * groups(depth) * GROUP * -(-units // 2) * 2,
-                    gathered=rows * depth * (1 if split else 4),
+                work=Work(
+                    products=rows * groups(depth) * GROUP * -(-units // 2) * 2,
+                    gathered=rows * depth,
                     outputs=rows * units,
                 ),
                 macs=rows * depth * units,
@@ -331,9 +335,7 @@ def _pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 **_output_range(graph, operator, attributes.activation),
             ),
             why="the only kernel for it",
-            estimated_cycles=cost.POOL_2D.cycles(
-                gathered=result.element_count * window, outputs=result.element_count
-            ),
+            work=Work(gathered=result.element_count * window, outputs=result.element_count),
             in_place=(0,) if attributes.padding.is_none else (),
         )
     ]
@@ -359,7 +361,7 @@ def _add(graph: Graph, operator: Operator) -> list[Candidate]:
                 **_output_range(graph, operator, cast(Add, operator.attributes).activation),
             ),
             why="the only kernel for it",
-            estimated_cycles=cost.ADD.cycles(outputs=result.element_count),
+            work=Work(outputs=result.element_count),
             input_types=("int8_t", "int8_t"),
             in_place=(0, 1),
         )
@@ -377,7 +379,7 @@ def _softmax(graph: Graph, operator: Operator) -> list[Candidate]:
             params_type="fc_softmax",
             params=_fields(rows=source.element_count // depth, depth=depth),
             why="256 exponentials computed beforehand cost less than one at run time",
-            estimated_cycles=cost.SOFTMAX.cycles(outputs=source.element_count),
+            work=Work(outputs=source.element_count),
             tables=(
                 Table(
                     "exponentials",
@@ -403,7 +405,7 @@ def _lookup(graph: Graph, operator: Operator, table: NDArray[np.generic], why: s
             params_type="fc_lookup",
             params=_fields(count=count),
             why=why,
-            estimated_cycles=cost.LOOKUP.cycles(outputs=count),
+            work=Work(outputs=count),
             tables=(
                 Table("table", "uint8_t", 256, 256, number_lines(entries.tolist()), "output by input + 128"),
             ),
@@ -434,7 +436,7 @@ def _quantize(graph: Graph, operator: Operator) -> list[Candidate]:
                     is_unsigned=False,
                 ),
                 why="the only kernel for it",
-                estimated_cycles=cost.QUANTIZE.cycles(outputs=result.element_count),
+                work=Work(outputs=result.element_count),
                 input_types=("float",),
                 in_place=(0,),
             )
@@ -459,7 +461,7 @@ def _dequantize(graph: Graph, operator: Operator) -> list[Candidate]:
                 is_unsigned=source.dtype is DType.UINT8,
             ),
             why="the only kernel for it",
-            estimated_cycles=cost.QUANTIZE.cycles(outputs=result.element_count),
+            work=Work(outputs=result.element_count),
             input_types=("uint8_t",),
             output_type="float",
         )

@@ -247,6 +247,7 @@ def _finish_step(
             chosen.name,
             chosen.function,
             chosen.why,
+            chosen.work,
             chosen.estimated_cycles,
             tuple(
                 Alternative(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from generator.graph import Tensor
+from generator.plan.cost import Work
 
 ARENA_ALIGNMENT_BYTES = 16
 
@@ -75,6 +76,7 @@ class KernelChoice:
     name: str
     function: str
     why: str
+    work: Work
     estimated_cycles: int
     alternatives: tuple[Alternative, ...]
 

@@ -1,0 +1,161 @@
+"""Fits the plan's cost coefficients to the emulator's cycles, and shows how far the plan's estimates are off.
+
+    python benchmarks/estimates.py [MODEL...]          # table of estimate against emulation
+    python benchmarks/estimates.py --fit [MODEL...]    # coefficients for generator/plan/cost.py
+
+Without arguments: the shipped models, single operators of the kinds that those lack, and the MLPerf Tiny
+models where they lie beside the checkout.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from generator.catalog import shipped_models
+from generator.commands import attach, road
+from generator.commands.output import Output
+from generator.plan import Step
+from tests.support import models as make
+
+MLPERF_TINY = ROOT.parent / "shared" / "models" / "mlperf_tiny"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One step of one model."""
+
+    model: str
+    step: Step
+    cycles: float
+
+
+def measure(model: str, folder: Path) -> list[Sample]:
+    """Emulated cycles of each step."""
+    output = Output(as_json=False, quiet=True, verbose=False)
+    target = road.choose_target("nucleo_h743zi2", None)
+    planned = road.plan_model(model, None, target)
+    road.render_to(planned, target, folder)
+    result = road.build_project(folder, output)
+    symbols = road.step_symbols(planned.plan)
+    with attach.on_emulator(result.elf, target.board, symbols, output) as (machine, client):
+        for index, endpoint in enumerate(planned.plan.inputs):
+            rng = np.random.default_rng(0)
+            client.write_input(rng.integers(0, 256, endpoint.tensor.size_bytes).astype(np.uint8), index)
+        machine.clear_profile()
+        client.run()
+        cycles = machine.profile().cycles_by_phase
+    return [
+        Sample(planned.plan.name, step, cycles[symbol])
+        for step, symbol in zip(planned.plan.steps, symbols, strict=True)
+    ]
+
+
+def single_operators() -> dict[str, bytes]:
+    """Models of one operator, several sizes of each kernel that the shipped models do not use."""
+    rng = np.random.default_rng(0)
+    found = {}
+    for size in (6, 12, 24):
+        found[f"depthwise_{size}"] = make.convolution(
+            rng,
+            depthwise=True,
+            height=size,
+            width=size,
+            channels=size // 2,
+            filters=size,
+            kernel=(3, 3),
+            same=True,
+        )
+        found[f"linear_{size}"] = make.fully_connected(rng, rows=1, depth=10 * size + 1, units=size)
+        for kernel in (1, 3):
+            found[f"conv_{kernel}_{size}"] = make.convolution(
+                rng,
+                depthwise=False,
+                height=size,
+                width=size,
+                channels=size // 2 + 1 - size // 2 % 2,
+                filters=size + 1,
+                kernel=(kernel, kernel),
+            )
+        for name, kinds in (("QUANTIZE", ("float32", "int8")), ("DEQUANTIZE", ("int8", "float32"))):
+            quantizations = [None if kind == "float32" else (0.1, 3) for kind in kinds]
+            found[f"{name.lower()}_{size}"] = make.convert(name, 20 * size, *kinds, *quantizations)
+        found[f"logistic_{size}"] = make.logistic(30 * size, 0.05)
+        found[f"max_{size}"] = make.pool(
+            kind="MAX", height=size, width=size, channels=size, window=(2, 2), stride=(2, 2), same=False
+        )
+    return found
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, then fit or compare."""
+    fit = "--fit" in arguments
+    models = [a for a in arguments if a != "--fit"]
+    samples = []
+    with tempfile.TemporaryDirectory() as folder:
+        if not models:
+            models = [*shipped_models(), *map(str, sorted(MLPERF_TINY.glob("*.tflite")))]
+            for name, content in single_operators().items():
+                file = Path(folder) / f"{name}.tflite"
+                file.write_bytes(content)
+                models.append(str(file))
+        for number, model in enumerate(models):
+            samples += measure(model, Path(folder) / f"project{number}")
+    if fit:
+        _fit(samples)
+    else:
+        _compare(samples)
+
+
+def _family(kernel: str) -> str:
+    """Kernels that differ only in how they gather share their other coefficients."""
+    return kernel.removesuffix("_split").removesuffix("_linear")
+
+
+def _fit(samples: list[Sample]) -> None:
+    """Non-negative least squares of the relative error, per family of kernels."""
+    families: defaultdict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        families[_family(sample.step.kernel.name)].append(sample)
+    for _, group in sorted(families.items()):
+        kernels = sorted({s.step.kernel.name for s in group})
+        rows = []
+        for s in group:
+            work = s.step.kernel.work
+            gathered = [work.gathered if s.step.kernel.name == k else 0 for k in kernels]
+            rows.append([work.products, work.outputs, 1, *gathered])
+        cycles = np.array([s.cycles for s in group])
+        solution, _ = nnls(np.array(rows, float) / cycles[:, None], np.ones(len(group)))
+        products, outputs, step, *gathers = np.round(solution, 2).tolist()
+        for kernel, gather in zip(kernels, gathers, strict=True):
+            print(f'    "{kernel}": Cost({products}, {gather}, {outputs}, {step:.0f}),')
+
+
+def _compare(samples: list[Sample]) -> None:
+    print(f"{'model':24} {'step':28} {'kernel':24} {'estimated':>12} {'emulated':>12} {'off':>7}")
+    totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for s in samples:
+        estimate = s.step.kernel.estimated_cycles
+        print(
+            f"{s.model:24} {s.step.name:28} {s.step.kernel.name:24} {estimate:12,} {s.cycles:12,.0f} "
+            f"{estimate / s.cycles - 1:+7.1%}"
+        )
+        totals[s.model][0] += estimate
+        totals[s.model][1] += s.cycles
+    for model, (estimate, cycles) in totals.items():
+        print(
+            f"{model:24} {'all':28} {'':24} {estimate:12,.0f} {cycles:12,.0f} {estimate / cycles - 1:+7.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
