@@ -43,6 +43,8 @@ class Attributes:
     """Base of all attributes; ``name`` is the operator's TFLite name."""
 
     name: ClassVar[str]
+    activation_count: ClassVar[int] = 1
+    """How many of the inputs, from the first on, are activations and no parameters."""
 
     @property
     def op_name(self) -> str:
@@ -102,6 +104,7 @@ class Add(Attributes):
     """Element-wise sum of two tensors of one shape."""
 
     name: ClassVar[str] = "ADD"
+    activation_count: ClassVar[int] = 2
     activation: Activation
 
 

@@ -42,6 +42,12 @@ _ACTIVATION_NAMES = {
 
 # What keeps every 32-bit index and accumulator of the kernels in range.
 MAX_ACCUMULATIONS = 1 << 16
+# SOFTMAX sums so many times exp(0) = 2**19 in an int32 (gemmlowp's 12 integer bits).
+MAX_SOFTMAX_DEPTH = (1 << 12) - 1
+
+
+class LacksOptionsError(Exception):
+    """An operator without the options that it needs."""
 
 
 @dataclass
@@ -321,6 +327,10 @@ def _softmax(node: Node) -> Attributes | None:
     if not (
         node.int8(source, result)
         and node.require(0 < beta < 1e6, f"beta is {beta}, a positive number expected")
+        and node.require(
+            len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
+            f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
+        )
         and node.require(
             result.quant.scale == 1 / 256 and result.quant.zero_point == -128,
             f"output {result} must have scale 1/256 and zero point -128",

@@ -12,11 +12,17 @@ from typing import Any
 import tflite
 
 from generator.errors import ModelError, UsageError
-from generator.graph import Attributes, DType, Graph, Operator, Quantization, Tensor
-from generator.read.operators import OPERATOR_NAMES, READERS, Node
+from generator.graph import Attributes, DType, Graph, Operator, Quantization, Reshape, Tensor
+from generator.read.operators import OPERATOR_NAMES, READERS, LacksOptionsError, Node
 
 _MAX_FILE_BYTES = 64 << 20
 _MAX_ELEMENTS = 1 << 28
+_MAX_ENDPOINTS = 32  # what the host link keeps track of
+# Quotients and products of two scales, and 6 / scale, stay finite in float32, in which TFLM computes some.
+_MIN_SCALE, _MAX_SCALE = 2.0**-124, 2.0**60
+# A file may refer to one list many times over; all that is read stays within so many times its size.
+_MAX_REPETITION = 16
+_ENDPOINT_TYPES = (DType.INT8, DType.UINT8, DType.FLOAT32)
 
 _DTYPES = {
     tflite.TensorType.INT8: DType.INT8,
@@ -27,6 +33,7 @@ _DTYPES = {
     tflite.TensorType.FLOAT32: DType.FLOAT32,
     tflite.TensorType.BOOL: DType.BOOL,
 }
+_ZERO_POINTS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 _TYPE_NAMES = {number: name for name, number in vars(tflite.TensorType).items() if isinstance(number, int)}
 
 # What the schema classes and struct raise on offsets and lengths that lie.
@@ -83,6 +90,8 @@ class _Reader:
         self.data = data
         self.model = tflite.Model.GetRootAs(data, 0)
         self.problems: list[str] = []
+        self._constants: dict[int, bytes] = {}
+        self._left = _MAX_REPETITION * len(data)
 
     def graph(self, name: str) -> Graph:
         subgraphs = self.model.SubgraphsLength()
@@ -100,6 +109,8 @@ class _Reader:
             self.problems.append(
                 f"has {len(inputs)} inputs and {len(outputs)} outputs, needs at least one of each"
             )
+        self._check_endpoints(tensors, "input", inputs)
+        self._check_endpoints(tensors, "output", outputs)
         operators = []
         for i in range(self._count(subgraph.OperatorsLength())):
             operator = self._operator(i, subgraph.Operators(i), tensors)
@@ -114,8 +125,29 @@ class _Reader:
             raise ValueError(f"a list of {length} entries is longer than the file")
         return length
 
+    def _spend(self, count: int) -> None:
+        """Bounds what aliasing lists can cost."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("its lists add up to many times the file")
+
+    def _check_endpoints(self, tensors: dict[int, Tensor], kind: str, indices: tuple[int, ...]) -> None:
+        if len(indices) > _MAX_ENDPOINTS:
+            self.problems.append(f"has {len(indices)} {kind}s, at most {_MAX_ENDPOINTS} are supported")
+        for index in sorted(set(indices)):
+            tensor = tensors[index]
+            if tensor.dtype not in _ENDPOINT_TYPES:
+                self.problems.append(
+                    f"model {kind} {tensor} must be {', '.join(t.value for t in _ENDPOINT_TYPES)}"
+                )
+            if kind == "input" and tensor.is_constant:
+                self.problems.append(f"model input {tensor} is a constant")
+            if kind == "input" and indices.count(index) > 1:
+                self.problems.append(f"model input {tensor} is listed {indices.count(index)} times")
+
     def _indices(self, numbers: Any, tensors: dict[int, Tensor], what: str) -> tuple[int, ...]:
         indices = () if isinstance(numbers, int) else tuple(int(n) for n in numbers)
+        self._spend(len(indices))
         for index in indices:
             if index not in tensors:
                 raise ValueError(f"{what} refers to tensor {index}, there are {len(tensors)}")
@@ -124,6 +156,7 @@ class _Reader:
     def _tensor(self, index: int, table: Any) -> Tensor:
         raw_name = table.Name()
         name = raw_name.decode("utf-8", "replace") if raw_name else f"tensor_{index}"
+        self._spend(len(name) + table.ShapeLength())
         shape_numbers = table.ShapeAsNumpy()
         shape = () if isinstance(shape_numbers, int) else tuple(int(n) for n in shape_numbers)
         where = f"tensor {index} '{name}'"
@@ -131,9 +164,9 @@ class _Reader:
         # A free batch of an otherwise fixed shape stands as 1 in ``shape``, as TFLM reads it.
         if not isinstance(signature, int) and any(int(n) < 0 for n in signature[1:]):
             self.problems.append(f"{where} has the dynamic shape {[int(n) for n in signature]}")
-        if any(n < 0 for n in shape) or math.prod(shape) > _MAX_ELEMENTS:
+        if any(n < 1 for n in shape) or math.prod(shape) > _MAX_ELEMENTS:
             self.problems.append(f"{where} has the impossible shape {list(shape)}")
-            shape = (0,)
+            shape = (1,) * len(shape)
         if table.Sparsity() is not None:
             self.problems.append(f"{where} is stored sparse, which is not supported")
         dtype = _DTYPES.get(table.Type())
@@ -144,7 +177,8 @@ class _Reader:
             dtype = DType.INT8
         if table.IsVariable():
             self.problems.append(f"{where} is a variable, which is not supported")
-        tensor = Tensor(index, name, shape, dtype, self._quantization(where, table.Quantization()))
+        quantization = self._quantization(where, dtype, table.Quantization())
+        tensor = Tensor(index, name, shape, dtype, quantization)
         return self._with_data(where, tensor, table.Buffer())
 
     def _with_data(self, where: str, tensor: Tensor, number: int) -> Tensor:
@@ -153,7 +187,9 @@ class _Reader:
         buffer = self.model.Buffers(number)
         if number == 0 or buffer.DataLength() == 0:
             return tensor
-        data = buffer.DataAsNumpy().tobytes()
+        if number not in self._constants:  # tensors may share a buffer
+            self._constants[number] = buffer.DataAsNumpy().tobytes()
+        data = self._constants[number]
         if len(data) != tensor.size_bytes:
             self.problems.append(
                 f"{where} needs {tensor.size_bytes} bytes of data, the file holds {len(data)}"
@@ -161,19 +197,23 @@ class _Reader:
             return tensor
         return Tensor(tensor.index, tensor.name, tensor.shape, tensor.dtype, tensor.quantization, data)
 
-    def _quantization(self, where: str, table: Any) -> Quantization | None:
+    def _quantization(self, where: str, dtype: DType, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:
             return None
+        self._spend(table.ScaleLength() + table.ZeroPointLength())
         scales = tuple(float(s) for s in table.ScaleAsNumpy())
         zero_points = (
             tuple(int(z) for z in table.ZeroPointAsNumpy()) if table.ZeroPointLength() else (0,) * len(scales)
         )
-        if not all(math.isfinite(s) and s > 0 for s in scales):
-            self.problems.append(f"{where} has a scale that is not a positive number")
+        if not all(_MIN_SCALE <= s <= _MAX_SCALE for s in scales):
+            self.problems.append(
+                f"{where} has a scale that is not a positive number of {_MIN_SCALE:.1e} to {_MAX_SCALE:.1e}"
+            )
             return None
         if len(zero_points) == 1:
             zero_points *= len(scales)
-        if len(zero_points) != len(scales) or any(not -32768 <= z <= 65535 for z in zero_points):
+        lowest, highest = _ZERO_POINTS.get(dtype, (-32768, 32767))
+        if len(zero_points) != len(scales) or any(not lowest <= z <= highest for z in zero_points):
             self.problems.append(f"{where} has zero points that do not fit its scales or type")
             return None
         return Quantization(scales, zero_points, table.QuantizedDimension())
@@ -202,7 +242,11 @@ class _Reader:
             tuple(tensors[i] for i in outputs),
             self._options(table),
         )
-        attributes: Attributes | None = READERS[builtin](node)
+        attributes: Attributes | None = None
+        try:
+            attributes = READERS[builtin](node)
+        except LacksOptionsError as error:
+            node.problems.append(str(error))
         self.problems.extend(f"operator {index} {name}: {problem}" for problem in node.problems)
         return None if attributes is None else Operator(index, attributes, input_indices, outputs)
 
@@ -213,13 +257,13 @@ class _Reader:
 
     @staticmethod
     def _options(table: Any) -> Callable[[Any], Any]:
-        """The options table as the given schema class; absent options read as defaults."""
+        """The options table as the given schema class."""
 
         def options(schema_class: Any) -> Any:
             found = table.BuiltinOptions()
             instance = schema_class()
             if found is None:
-                raise ValueError(f"an operator lacks its {schema_class.__name__}")
+                raise LacksOptionsError(f"lacks its {schema_class.__name__}")
             instance.Init(found.Bytes, found.Pos)
             return instance
 
@@ -232,18 +276,29 @@ class _Reader:
         inputs: tuple[int, ...],
         outputs: tuple[int, ...],
     ) -> None:
-        """Every tensor is known before it is read and written once: no cycles, no missing producers."""
-        known = set(inputs) | {i for i, t in tensors.items() if t.is_constant}
+        """Every tensor is known before it is read and written once: no cycles, no missing producers.
+
+        Kernels take no constant where they take an activation, and every output comes out of a kernel.
+        """
+        constant = {i for i, t in tensors.items() if t.is_constant}
+        known = set(inputs) | constant
+        given = set(inputs)  # and their reshapes
         for operator in operators:
             for index in operator.inputs:
                 if index is not None and index not in known:
                     self.problems.append(f"{operator} reads {tensors[index]} before anything has computed it")
+            for index in operator.inputs[: operator.attributes.activation_count]:
+                if index in constant and not isinstance(operator.attributes, Reshape):
+                    self.problems.append(f"{operator} reads the constant {tensors[index]} as an activation")
             for index in operator.outputs:
                 if index in known:
                     self.problems.append(f"{operator} writes {tensors[index]}, which already has a value")
                 known.add(index)
+                if isinstance(operator.attributes, Reshape):
+                    constant |= {index} if operator.inputs[0] in constant else set()
+                    given |= {index} if operator.inputs[0] in given else set()
         for index in outputs:
             if index not in known:
                 self.problems.append(f"model output {tensors[index]} is never computed")
-            elif tensors[index].is_constant or index in inputs:
+            elif index in constant or index in given:
                 self.problems.append(f"model output {tensors[index]} does not depend on the operators")
