@@ -18,6 +18,7 @@ from generator.graph import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
+    DType,
     FullyConnected,
     Graph,
     Logistic,
@@ -192,7 +193,9 @@ def _softmax(graph: Graph, operator: Operator, values: Values) -> Array:
 
 def _quantize(graph: Graph, operator: Operator, values: Values) -> Array:
     source = graph.operand(operator, 0)
-    return quantize_values(values[source.index], source.quantization, graph.result(operator))
+    # A float tensor may carry the quantization that it is going to get.
+    quantization = None if source.dtype is DType.FLOAT32 else source.quantization
+    return quantize_values(values[source.index], quantization, graph.result(operator))
 
 
 def _dequantize(graph: Graph, operator: Operator, values: Values) -> Array:
