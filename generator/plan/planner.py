@@ -24,6 +24,14 @@ from generator.plan.types import (
 )
 from generator.targets import Part
 
+# Names of the runtime, and headers of the project and of the C libraries, which a model's own must not hide.
+_TAKEN = re.compile(
+    r"fc(_.*)?|board|firmcast_config|machine|model_binding|model_data|platform|registers|sections"
+    r"|assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg"
+    r"|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype"
+    r"|alloca|endian|fcntl|features|newlib|poll|pthread|sched|strings|termios|unistd"
+)
+
 # Left free beside the arena for stack, data and the application's own buffers.
 _RESERVE_BYTES = 16 << 10
 
@@ -73,7 +81,7 @@ def make_plan(graph: Graph, part: Part) -> Plan:
 def c_identifier(name: str) -> str:
     """``name`` as a C identifier in lower case."""
     text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower() or "model"
-    return f"model_{text}" if text[0].isdigit() else text
+    return f"model_{text}" if text[0].isdigit() or _TAKEN.fullmatch(text) else text
 
 
 def _trained(graph: Graph) -> set[int]:
