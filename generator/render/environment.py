@@ -63,6 +63,15 @@ def c_string(text: str) -> str:
 def comment(value: object) -> str:
     """Text from a stranger's model inside a C comment: one line, which it cannot end."""
     text = re.sub(r"[^ -~]+", "?", str(value))
+    return _no_comment_ends(text)
+
+
+def one_line(name: str) -> str:
+    """A model's name for banners: a file name may hold line ends, bytes that are no UTF-8, and more."""
+    return _no_comment_ends("".join(c if c.isprintable() else "?" for c in name))
+
+
+def _no_comment_ends(text: str) -> str:
     return text.replace("*/", "*?").replace("/*", "?*")
 
 

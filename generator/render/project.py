@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -14,7 +14,7 @@ from generator import __version__
 from generator.application import Application
 from generator.assets import firmware_dir
 from generator.plan import Plan
-from generator.render.environment import make_environment
+from generator.render.environment import make_environment, one_line
 from generator.targets import Board, ClockTree
 
 Platform = Literal["stm32h7", "host"]
@@ -51,6 +51,7 @@ def render_project(
     engine: Literal["native"] = "native",
 ) -> Project:
     """Render everything; the same arguments give the same bytes."""
+    plan = replace(plan, name=one_line(plan.name))
     copied = _runtime_sources(platform)
     generated = {
         f"{plan.identifier}.h": "network.h.j2",
