@@ -14,6 +14,7 @@ from generator.graph import DType, Graph, Tensor
 _ELEMENTS = {DType.INT8: "FC_INT8", DType.UINT8: "FC_UINT8", DType.FLOAT32: "FC_FLOAT32"}
 _IMAGE_CHANNELS = (1, 3)
 _MAX_IMAGE_SIDE = 1024
+_MAX_SCORES = 0xFFFF  # fc_model.score_count; what is larger is no list of classes
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def describe_application(graph: Graph, info: ModelInfo, settings: Settings) -> A
     return Application(
         image=_image_input(graph.input_tensors(), info.normalization),
         score_element=_ELEMENTS[score.dtype],
-        score_count=score.element_count,
+        score_count=min(score.element_count, _MAX_SCORES),
         score_scale=quantization.scale if quantization else 1.0,
         score_zero_point=quantization.zero_point if quantization else 0,
         labels=info.labels,

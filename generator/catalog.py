@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from generator.assets import models_dir
 from generator.errors import UsageError
@@ -26,7 +26,18 @@ else:
 
 _SUFFIX = ".tflite"
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_LABEL_BYTES = 40  # of the host link's CLASSIFY
+
+
+def _fits_the_link(label: str) -> str:
+    if not 1 <= len(label.encode("utf-8", "replace")) <= _LABEL_BYTES or "\0" in label:
+        raise ValueError(f"a label has 1 to {_LABEL_BYTES} bytes of UTF-8, none of them 0")
+    return label
+
+
+Label = Annotated[str, AfterValidator(_fits_the_link)]
 
 
 class Normalization(BaseModel):
@@ -34,8 +45,8 @@ class Normalization(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
+    scale: Annotated[float, Field(ge=1e-30, le=1e30)]  # a float32 on the device
+    offset: Annotated[float, Field(ge=-1e30, le=1e30)] = 0.0
 
 
 class ModelInfo(BaseModel):
@@ -43,7 +54,7 @@ class ModelInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    labels: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = ()
+    labels: tuple[Label, ...] = ()
     positive: Annotated[int, Field(ge=0)] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     normalization: Normalization | None = None
