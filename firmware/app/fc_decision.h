@@ -11,7 +11,8 @@ struct fc_decision {
 };
 
 /* `output` is the network's output 0. One element: class 1 from `threshold` on, and the door opens if that is
- * `open_class`. Several: the first of the best, and the door opens if that is `open_class` at `threshold` or more. */
+ * `open_class`. Several: the first of the best, and the door opens if that is `open_class` at `threshold` or more.
+ * NaN never opens it. */
 struct fc_decision fc_decide(const struct fc_model *model, const void *output, float threshold);
 
 /* Name of a class: its label, else NULL. */
