@@ -1,0 +1,114 @@
+"""Writes what the documentation shows from what the code and the shipped firmware really are.
+
+    python docs/generate.py          # build mask_cnn, then rewrite the marked parts of README.md and the picture
+    python docs/generate.py --check  # exit 1 if anything would change
+
+Marked parts stand between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from rich.console import Console
+
+from generator.read import supported_operators
+from generator.report import Report
+from generator.report.tables import print_report
+from generator.targets import board_names, load_board, load_part, part_names
+
+README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "img" / "build.svg"
+REPORT = ROOT / "build" / "mask_cnn" / "report.json"
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite or check."""
+    if not REPORT.is_file():
+        print(f"{REPORT} is missing: ./run.sh build", file=sys.stderr)
+        return 2
+    report = Report.model_validate(json.loads(REPORT.read_text()))
+    wanted = {README: readme(README.read_text(), report), PICTURE: picture(report)}
+    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
+    if "--check" in arguments:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: python docs/generate.py", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted[path])
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+def readme(text: str, report: Report) -> str:
+    """README.md with its marked parts made anew."""
+    for name, content in (("figures", figures(report)), ("support", support())):
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        assert pattern.search(text), name
+        text = pattern.sub(lambda match, new=content: f"{match[1]}{new}\n{match[2]}", text)
+    return text
+
+
+def figures(report: Report) -> str:
+    """The shipped model's figures beside the paper's and TFLM's."""
+    latency, memory, validation = report.latency, report.memory, report.validation
+    assert latency is not None
+    assert validation is not None
+    assert latency.silicon_ms_range is not None
+    low, high = latency.silicon_ms_range
+    rows = [
+        ("parameters", f"{report.model.parameters:,}", "128,193", ""),
+        ("multiply-accumulates", f"{report.model.macs:,}", "", ""),
+        ("cycles of an inference, modelled", f"{latency.cycles:,}", "", "8,670,608"),
+        (
+            f"milliseconds at {latency.clock_mhz:g} MHz, modelled",
+            f"{latency.ms:.2f} (silicon: {low:.1f} to {high:.1f} expected)",
+            "33.3 (30 per second, camera included)",
+            "18.06",
+        ),
+        ("flash, all of the firmware", f"{memory.flash.used:,} B", "", ""),
+        ("RAM, all of the firmware", f"{memory.ram.used:,} B", "496 KB of frame buffer", ""),
+        ("activations and scratch", f"{memory.activations_bytes:,} B", "", "40,292 B"),
+        (
+            "outputs that differ from TFLM's",
+            f"{validation.mismatches} on {validation.inputs} inputs",
+            "",
+            "0 on 3 inputs",
+        ),
+    ]
+    head = "| mask_cnn | Firmcast, native engine | paper, OpenMV Cam H7 | TFLM + CMSIS-NN, same model of the core |"
+    return "\n".join([head, "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def support() -> str:
+    """Operators, boards and parts, from the registries."""
+    kernels = [name for name in supported_operators() if name != "RESHAPE"]
+    boards = [load_board(name) for name in board_names()]
+    others = [name for name in part_names() if not load_part(name).buildable]
+    return "\n".join(
+        [
+            f"* **Operators** (int8, per tensor and per channel): {', '.join(kernels)}; RESHAPE costs nothing. "
+            "QUANTIZE and DEQUANTIZE also take float32 and uint8 at the edges of a network.",
+            f"* **Boards**: {'; '.join(f'`{b.name}` ({b.description})' for b in boards)}.",
+            f"* **Parts** on which `analyze` says whether a model would fit: {', '.join(others)}.",
+        ]
+    )
+
+
+def picture(report: Report) -> str:
+    """What `build` prints, as SVG."""
+    console = Console(record=True, width=112, file=io.StringIO(), markup=False, highlight=False)
+    print_report(report, console)
+    return console.export_svg(title="./run.sh build", unique_id="firmcast") + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
