@@ -1,6 +1,6 @@
 """Writes what the documentation shows from what the code and the shipped firmware really are.
 
-    python docs/generate.py          # build mask_cnn, then rewrite the marked parts of README.md and the picture
+    python docs/generate.py          # after a build: rewrite the marked parts of README.md, and the picture
     python docs/generate.py --check  # exit 1 if anything would change
 
 Marked parts stand between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
@@ -84,7 +84,13 @@ def figures(report: Report) -> str:
             "0 on 3 inputs",
         ),
     ]
-    head = "| mask_cnn | Firmcast, native engine | paper, OpenMV Cam H7 | TFLM + CMSIS-NN, same model of the core |"
+    columns = (
+        "mask_cnn",
+        "Firmcast, native engine",
+        "paper, OpenMV Cam H7",
+        "TFLM + CMSIS-NN, modelled alike",
+    )
+    head = f"| {' | '.join(columns)} |"
     return "\n".join([head, "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)])
 
 
@@ -95,7 +101,8 @@ def support() -> str:
     others = [name for name in part_names() if not load_part(name).buildable]
     return "\n".join(
         [
-            f"* **Operators** (int8, per tensor and per channel): {', '.join(kernels)}; RESHAPE costs nothing. "
+            f"* **Operators** (int8, per tensor and per channel): {', '.join(kernels)}; "
+            "RESHAPE costs nothing. "
             "QUANTIZE and DEQUANTIZE also take float32 and uint8 at the edges of a network.",
             f"* **Boards**: {'; '.join(f'`{b.name}` ({b.description})' for b in boards)}.",
             f"* **Parts** on which `analyze` says whether a model would fit: {', '.join(others)}.",

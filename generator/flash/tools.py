@@ -129,13 +129,13 @@ def flash(elf: Path, *, tool: str | None = None, dry_run: bool = False) -> Flash
     """Write ``elf`` into the flash of the connected board, verify it and reset.
 
     ``tool`` is one of :data:`TOOLS`, by default the first that is installed. ``dry_run`` only returns the
-    command; it needs no tool to be installed if one is named.
+    command, that of the first of them where none is installed.
 
     Raises UsageError (unknown tool, no firmware), MissingToolError, and TargetError when there is no ST-Link,
     no access to it, or no microcontroller behind it.
     """
     image = ElfImage.load(elf)
-    chosen = _choose(tool, must_exist=not (dry_run and tool is not None))
+    chosen = _choose(tool, must_exist=not dry_run)
     if not chosen.needs_binary:
         return _finish(chosen, chosen.command(elf), dry_run)
     beside = elf.with_suffix(".bin")
@@ -173,8 +173,10 @@ def _choose(name: str | None, *, must_exist: bool) -> Tool:
         raise UsageError(f"unknown flash tool {name!r}; known are {', '.join(TOOLS)}")
     candidates = list(TOOLS.values()) if name is None else [TOOLS[name]]
     for candidate in candidates:
-        if not must_exist or shutil.which(candidate.program):
+        if shutil.which(candidate.program):
             return candidate
+    if not must_exist:
+        return candidates[0]
     ways = "\n".join(f"  - {candidate.program}: {candidate.install}" for candidate in candidates)
     wanted = "no program for an ST-Link is installed" if name is None else f"{name} is not installed"
     raise MissingToolError(f"{wanted}; install{' one of' if name is None else ''}:\n{ways}")

@@ -1,5 +1,5 @@
-"""Every kernel, three ways: the C on this computer (sanitizers on) and on the emulated Cortex-M7, NumPy integers,
-and TFLM. All equal to the bit, over random shapes, quantizations and attributes.
+"""Every kernel, three ways: the C on this computer (sanitizers on) and on the emulated Cortex-M7, NumPy
+integers, and TFLM. All equal to the bit, over random shapes, quantizations and attributes.
 """
 
 from __future__ import annotations
@@ -252,7 +252,7 @@ def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: 
         bias_range=100_000_000,
         weights=weights,
     )
-    graph, cases = cases_of(model, [])
+    _, cases = cases_of(model, [])
     assert all(dict(case.candidate.params)["scale_down"] == "false" for case in cases)
     check_model(model, constant(value), rng, where, bench)
 

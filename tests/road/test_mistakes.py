@@ -147,6 +147,12 @@ def test_weights_larger_than_the_flash_are_over_budget(tmp_path: Path) -> None:
     assert "bytes too many" in result.err
 
 
+TOOLS = (
+    *("cmake", "ninja", "make", "cc", "gcc", "ld", "as", "sh"),
+    *("arm-none-eabi-gcc", "arm-none-eabi-objcopy"),
+)
+
+
 def _path_without(folder: Path, *hidden: str) -> str:
     """A PATH with everything that the commands use, less ``hidden``."""
     folder.mkdir()
@@ -243,7 +249,8 @@ void start(void)
     %s
     for (;;) { }
 }
-__attribute__((section(".vectors"), used)) static const void *vectors[16] = {(void *)0x20000800, (void *)start};
+__attribute__((section(".vectors"), used))
+static const void *vectors[16] = {(void *)0x20000800, (void *)start};
 """
 
 

@@ -1,5 +1,5 @@
-"""Kernels under test: the C of firmware/nn with shapes as run-time values, on this computer with sanitizers and
-on the emulated Cortex-M7.
+"""Kernels under test: the C of firmware/nn with shapes as run-time values, on this computer with sanitizers
+and on the emulated Cortex-M7.
 
 One driver is compiled per kernel. It takes a blob of words, builds the parameter structure from them, calls
 the kernel, and leaves the output in the blob. Members come from the plan's own candidates, so a driver that
@@ -67,7 +67,8 @@ _START = """
 uint8_t fc_blob[BLOB_BYTES] __attribute__((aligned(16)));
 void start(void);
 void start(void) { for (;;) { } }
-__attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {0x20010000u, (uintptr_t)start};
+__attribute__((section(".vectors"), used))
+static const uintptr_t vectors[16] = {0x20010000u, (uintptr_t)start};
 """
 
 
