@@ -20,8 +20,9 @@ struct fc_decision fc_decide(const struct fc_model *model, const void *output, f
     if (model->score_count == 1) {
         const float score = score_of(model, output, 0);
         const uint16_t class_index = score >= threshold ? 1 : 0;
-        return (struct fc_decision){
-            .open = class_index == model->open_class && score == score, .class_index = class_index, .score = score};
+        return (struct fc_decision){.open = class_index == model->open_class && score == score,
+                                    .class_index = class_index,
+                                    .score = score};
     }
     struct fc_decision best = {.open = false, .class_index = 0, .score = score_of(model, output, 0)};
     for (uint16_t i = 1; i < model->score_count; i++) {

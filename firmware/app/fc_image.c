@@ -11,31 +11,16 @@ static uint32_t row_values(const struct fc_model *model)
 }
 
 /* Sums along the current source row, one per value of an input row. */
-static uint32_t *source_sums(const struct fc_model *model)
-{
-    return model->image_rows;
-}
+static uint32_t *source_sums(const struct fc_model *model) { return model->image_rows; }
 
 /* Sums of the input row under construction. */
-static uint32_t *result_sums(const struct fc_model *model)
-{
-    return model->image_rows + row_values(model);
-}
+static uint32_t *result_sums(const struct fc_model *model) { return model->image_rows + row_values(model); }
 
-static uint32_t at_least_1(uint32_t value)
-{
-    return value == 0 ? 1 : value;
-}
+static uint32_t at_least_1(uint32_t value) { return value == 0 ? 1 : value; }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 /* Length of the overlap of [a, a + a_size) and [b, b + b_size). */
 static uint32_t overlap(uint32_t a, uint32_t a_size, uint32_t b, uint32_t b_size)
@@ -50,7 +35,8 @@ bool fc_image_begin(struct fc_image *image, const struct fc_model *model, uint32
         return false;
     }
     const uint32_t part_width = smaller(width, at_least_1(height * model->image_width / model->image_height));
-    const uint32_t part_height = smaller(height, at_least_1(width * model->image_height / model->image_width));
+    const uint32_t part_height =
+        smaller(height, at_least_1(width * model->image_height / model->image_width));
     /* Sums of bytes with weights that add up to the part's area, plus half of it, fit 32 bits. */
     if ((uint64_t)part_width * part_height * 256u > UINT32_MAX) {
         return false;
@@ -73,10 +59,12 @@ static void add_pixel(const struct fc_image *image, const uint8_t *rgb)
 {
     const struct fc_model *model = image->model;
     const uint32_t channels = model->image_channels, results = model->image_width;
-    const uint32_t luma = (LUMA_R * (uint32_t)rgb[0] + LUMA_G * (uint32_t)rgb[1] + LUMA_B * (uint32_t)rgb[2] + LUMA_HALF) >> 8;
+    const uint32_t luma =
+        (LUMA_R * (uint32_t)rgb[0] + LUMA_G * (uint32_t)rgb[1] + LUMA_B * (uint32_t)rgb[2] + LUMA_HALF) >> 8;
     const uint32_t start = (image->x - image->left) * results;
     uint32_t *sums = source_sums(model);
-    for (uint32_t j = start / image->part_width; j < results && j * image->part_width < start + results; j++) {
+    for (uint32_t j = start / image->part_width; j < results && j * image->part_width < start + results;
+         j++) {
         const uint32_t weight = overlap(start, results, j * image->part_width, image->part_width);
         for (uint32_t c = 0; c < channels; c++) {
             sums[j * channels + c] += weight * (channels == 1 ? luma : rgb[c]);

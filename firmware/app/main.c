@@ -1,5 +1,5 @@
-/* The application: answers the host link, takes images, decides, moves the door. Knows one network (fc_model) and
- * one machine (platform.h). */
+/* The application: answers the host link, takes images, decides, moves the door. Knows one network (fc_model)
+ * and one machine (platform.h). */
 #include "../link/fc_link.h"
 #include "../platform/platform.h"
 #include "fc_decision.h"
@@ -11,10 +11,7 @@ static struct fc_image image;
 static float threshold;
 static uint32_t run_cycles;
 
-static void print(const char *text, size_t length)
-{
-    fc_console_write((const uint8_t *)text, length);
-}
+static void print(const char *text, size_t length) { fc_console_write((const uint8_t *)text, length); }
 
 /* Steps 0 to `last_step`, each timed. Not inlined: profiles know an inference by this name. */
 static __attribute__((noinline)) enum fc_status run_network(uint16_t last_step)
@@ -36,18 +33,13 @@ static __attribute__((noinline)) enum fc_status run_network(uint16_t last_step)
 static enum fc_link_status link_run(uint16_t stop_after)
 {
     const uint16_t last = (uint16_t)(fc_model.step_count - 1);
-    return run_network(stop_after == FC_LINK_ALL_STEPS ? last : stop_after) == FC_OK ? FC_LINK_OK : FC_LINK_FAILED;
+    return run_network(stop_after == FC_LINK_ALL_STEPS ? last : stop_after) == FC_OK ? FC_LINK_OK
+                                                                                     : FC_LINK_FAILED;
 }
 
-static uint32_t link_step_cycles(uint16_t step)
-{
-    return fc_model.step_cycles[step];
-}
+static uint32_t link_step_cycles(uint16_t step) { return fc_model.step_cycles[step]; }
 
-static uint32_t link_total_cycles(void)
-{
-    return run_cycles;
-}
+static uint32_t link_total_cycles(void) { return run_cycles; }
 
 static enum fc_link_status link_image_begin(uint16_t width, uint16_t height)
 {

@@ -12,11 +12,12 @@ enum {
 static const uint32_t crc_residue = 0x2144DF1CU;
 
 /* A nibble at a time: 64 bytes of table instead of 1 KiB, and still far faster than the serial line. */
-static uint32_t crc32_step(uint32_t crc, uint8_t byte) {
+static uint32_t crc32_step(uint32_t crc, uint8_t byte)
+{
     static const uint32_t table[16] = {
-        0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU, 0x76DC4190U, 0x6B6B51F4U, 0x4DB26158U,
-        0x5005713CU, 0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU, 0x9B64C2B0U, 0x86D3D2D4U,
-        0xA00AE278U, 0xBDBDF21CU,
+        0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU, 0x76DC4190U, 0x6B6B51F4U,
+        0x4DB26158U, 0x5005713CU, 0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU,
+        0x9B64C2B0U, 0x86D3D2D4U, 0xA00AE278U, 0xBDBDF21CU,
     };
     crc = ~crc ^ byte;
     crc = (crc >> 4) ^ table[crc & 15U];
@@ -24,7 +25,8 @@ static uint32_t crc32_step(uint32_t crc, uint8_t byte) {
     return ~crc;
 }
 
-uint32_t fc_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
+uint32_t fc_crc32(uint32_t crc, const uint8_t *bytes, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         crc = crc32_step(crc, bytes[i]);
     }
@@ -32,7 +34,8 @@ uint32_t fc_crc32(uint32_t crc, const uint8_t *bytes, size_t count) {
 }
 
 /* The CRC runs on past the capacity, so that a frame that is only too long can be told from a corrupt one. */
-static void take_decoded(struct fc_frame_decoder *decoder, uint8_t byte) {
+static void take_decoded(struct fc_frame_decoder *decoder, uint8_t byte)
+{
     decoder->crc = crc32_step(decoder->crc, byte);
     if (decoder->count < CAPACITY) {
         decoder->payload[decoder->count] = byte;
@@ -42,7 +45,8 @@ static void take_decoded(struct fc_frame_decoder *decoder, uint8_t byte) {
     }
 }
 
-static enum fc_frame_event take_delimiter(struct fc_frame_decoder *decoder) {
+static enum fc_frame_event take_delimiter(struct fc_frame_decoder *decoder)
+{
     const bool empty = decoder->code == 0;
     const bool intact =
         decoder->remaining == 0 && decoder->crc == crc_residue && decoder->count > FC_FRAME_CRC_SIZE;
@@ -65,7 +69,8 @@ static enum fc_frame_event take_delimiter(struct fc_frame_decoder *decoder) {
     return intact ? FC_FRAME_TOO_LONG : FC_FRAME_NONE;
 }
 
-enum fc_frame_event fc_frame_receive(struct fc_frame_decoder *decoder, uint8_t byte) {
+enum fc_frame_event fc_frame_receive(struct fc_frame_decoder *decoder, uint8_t byte)
+{
     if (byte == 0) {
         return take_delimiter(decoder);
     }
@@ -90,11 +95,13 @@ struct source {
     uint8_t crc[FC_FRAME_CRC_SIZE];
 };
 
-static uint8_t source_at(const struct source *source, size_t i) {
+static uint8_t source_at(const struct source *source, size_t i)
+{
     return i < source->count ? source->payload[i] : source->crc[i - source->count];
 }
 
-static void write_source(fc_write_fn write, const struct source *source, size_t start, size_t count) {
+static void write_source(fc_write_fn write, const struct source *source, size_t start, size_t count)
+{
     size_t from_payload = start < source->count ? source->count - start : 0;
     if (from_payload > count) {
         from_payload = count;
@@ -107,7 +114,8 @@ static void write_source(fc_write_fn write, const struct source *source, size_t 
     }
 }
 
-void fc_frame_write(fc_write_fn write, const uint8_t *payload, size_t count) {
+void fc_frame_write(fc_write_fn write, const uint8_t *payload, size_t count)
+{
     static const uint8_t delimiter = 0;
     const uint32_t crc = fc_crc32(0, payload, count);
     const struct source source = {

@@ -44,11 +44,13 @@ struct reply {
 
 static uint16_t get_u16(const uint8_t *bytes) { return (uint16_t)(bytes[0] | (uint16_t)(bytes[1] << 8)); }
 
-static uint32_t get_u32(const uint8_t *bytes) {
+static uint32_t get_u32(const uint8_t *bytes)
+{
     return get_u16(bytes) | ((uint32_t)get_u16(&bytes[2]) << 16);
 }
 
-static void put_bytes(struct reply *reply, const void *bytes, size_t count) {
+static void put_bytes(struct reply *reply, const void *bytes, size_t count)
+{
     if (count > FC_LINK_MAX_BODY - reply->count) {
         reply->overflow = true;
         return;
@@ -61,23 +63,27 @@ static void put_bytes(struct reply *reply, const void *bytes, size_t count) {
 
 static void put_u8(struct reply *reply, uint8_t value) { put_bytes(reply, &value, 1); }
 
-static void put_u16(struct reply *reply, uint16_t value) {
+static void put_u16(struct reply *reply, uint16_t value)
+{
     const uint8_t bytes[] = {(uint8_t)value, (uint8_t)(value >> 8)};
     put_bytes(reply, bytes, sizeof bytes);
 }
 
-static void put_u32(struct reply *reply, uint32_t value) {
+static void put_u32(struct reply *reply, uint32_t value)
+{
     put_u16(reply, (uint16_t)value);
     put_u16(reply, (uint16_t)(value >> 16));
 }
 
-static void put_f32(struct reply *reply, float value) {
+static void put_f32(struct reply *reply, float value)
+{
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     put_u32(reply, bits);
 }
 
-static void put_string(struct reply *reply, const char *text, size_t longest) {
+static void put_string(struct reply *reply, const char *text, size_t longest)
+{
     size_t count = 0;
     while (text != NULL && count < longest && text[count] != '\0') {
         count++;
@@ -87,15 +93,18 @@ static void put_string(struct reply *reply, const char *text, size_t longest) {
 }
 
 /* No type wider than on the target, so that the host's tests see what would overflow there. */
-static bool range_fits(uint32_t offset, uint32_t count, uint32_t size) {
+static bool range_fits(uint32_t offset, uint32_t count, uint32_t size)
+{
     return offset <= size && count <= size - offset;
 }
 
-static uint32_t input_mask(const struct fc_link_device *device) {
+static uint32_t input_mask(const struct fc_link_device *device)
+{
     return device->input_count >= 32U ? UINT32_MAX : (1U << device->input_count) - 1U;
 }
 
-static enum fc_link_status identify(const struct fc_link *link, struct reply *reply) {
+static enum fc_link_status identify(const struct fc_link *link, struct reply *reply)
+{
     const struct fc_link_device *device = link->device;
     put_u16(reply, FC_LINK_PROTOCOL);
     put_u16(reply, FC_LINK_MAX_BODY);
@@ -122,7 +131,8 @@ static enum fc_link_status identify(const struct fc_link *link, struct reply *re
     return FC_LINK_OK;
 }
 
-static enum fc_link_status write_input(struct fc_link *link, const struct request *request) {
+static enum fc_link_status write_input(struct fc_link *link, const struct request *request)
+{
     const struct fc_link_device *device = link->device;
     if (request->count < 8) {
         return FC_LINK_BAD_ARGUMENT;
@@ -148,7 +158,8 @@ static enum fc_link_status write_input(struct fc_link *link, const struct reques
     return FC_LINK_OK;
 }
 
-static enum fc_link_status run(struct fc_link *link, const struct request *request) {
+static enum fc_link_status run(struct fc_link *link, const struct request *request)
+{
     const struct fc_link_device *device = link->device;
     if (request->count != 2) {
         return FC_LINK_BAD_ARGUMENT;
@@ -171,7 +182,8 @@ static enum fc_link_status run(struct fc_link *link, const struct request *reque
 }
 
 static enum fc_link_status read_output(const struct fc_link *link, const struct request *request,
-                                       struct reply *reply) {
+                                       struct reply *reply)
+{
     const struct fc_link_device *device = link->device;
     if (request->count != 10) {
         return FC_LINK_BAD_ARGUMENT;
@@ -192,7 +204,8 @@ static enum fc_link_status read_output(const struct fc_link *link, const struct 
 }
 
 static enum fc_link_status read_step(const struct fc_link *link, const struct request *request,
-                                     struct reply *reply) {
+                                     struct reply *reply)
+{
     const struct fc_link_device *device = link->device;
     if (device->step_output == NULL) {
         return FC_LINK_NOT_SUPPORTED;
@@ -223,7 +236,8 @@ static enum fc_link_status read_step(const struct fc_link *link, const struct re
 }
 
 static enum fc_link_status timing(const struct fc_link *link, const struct request *request,
-                                  struct reply *reply) {
+                                  struct reply *reply)
+{
     const struct fc_link_device *device = link->device;
     if (request->count != 2) {
         return FC_LINK_BAD_ARGUMENT;
@@ -244,7 +258,8 @@ static enum fc_link_status timing(const struct fc_link *link, const struct reque
     return FC_LINK_OK;
 }
 
-static enum fc_link_status image_begin(struct fc_link *link, const struct request *request) {
+static enum fc_link_status image_begin(struct fc_link *link, const struct request *request)
+{
     if (link->device->image_begin == NULL) {
         return FC_LINK_NOT_SUPPORTED;
     }
@@ -266,7 +281,8 @@ static enum fc_link_status image_begin(struct fc_link *link, const struct reques
     return status;
 }
 
-static enum fc_link_status image_data(struct fc_link *link, const struct request *request) {
+static enum fc_link_status image_data(struct fc_link *link, const struct request *request)
+{
     if (link->device->image_begin == NULL) {
         return FC_LINK_NOT_SUPPORTED;
     }
@@ -294,7 +310,8 @@ static enum fc_link_status image_data(struct fc_link *link, const struct request
     return status;
 }
 
-static enum fc_link_status classify(struct fc_link *link, const struct request *request) {
+static enum fc_link_status classify(struct fc_link *link, const struct request *request)
+{
     if (link->device->image_begin == NULL) {
         return FC_LINK_NOT_SUPPORTED;
     }
@@ -308,7 +325,8 @@ static enum fc_link_status classify(struct fc_link *link, const struct request *
     return status;
 }
 
-static void put_decision(const struct fc_link_decision *decision, struct reply *reply) {
+static void put_decision(const struct fc_link_decision *decision, struct reply *reply)
+{
     put_u8(reply, decision->door_open ? 1 : 0);
     put_u8(reply, decision->class_index);
     put_u16(reply, 0);
@@ -317,7 +335,8 @@ static void put_decision(const struct fc_link_decision *decision, struct reply *
     put_string(reply, decision->label, LONGEST_LABEL);
 }
 
-static enum fc_link_status set_threshold(const struct fc_link *link, const struct request *request) {
+static enum fc_link_status set_threshold(const struct fc_link *link, const struct request *request)
+{
     if (link->device->image_begin == NULL || link->device->set_threshold == NULL) {
         return FC_LINK_NOT_SUPPORTED;
     }
@@ -333,7 +352,8 @@ static enum fc_link_status set_threshold(const struct fc_link *link, const struc
     return link->device->set_threshold(threshold);
 }
 
-static enum fc_link_status report_status(const struct fc_link *link, struct reply *reply) {
+static enum fc_link_status report_status(const struct fc_link *link, struct reply *reply)
+{
     put_u32(reply, (uint32_t)link->device->stack_used());
     put_u32(reply, (uint32_t)link->device->stack_size());
     put_u32(reply, link->frame.frames);
@@ -344,7 +364,8 @@ static enum fc_link_status report_status(const struct fc_link *link, struct repl
 /* RUN and CLASSIFY use up what was written before them: when the very same request comes twice in a row, the
  * host has missed the response, and gets that again instead of a second run over spoilt inputs. */
 static enum fc_link_status carry_out(struct fc_link *link, uint8_t command, const struct request *request,
-                                     bool repeated, struct reply *reply) {
+                                     bool repeated, struct reply *reply)
+{
     enum fc_link_status status;
     switch (command) {
     case IDENTIFY:
@@ -378,7 +399,8 @@ static enum fc_link_status carry_out(struct fc_link *link, uint8_t command, cons
     }
 }
 
-static void answer(struct fc_link *link, size_t payload_size, bool too_long) {
+static void answer(struct fc_link *link, size_t payload_size, bool too_long)
+{
     uint8_t *const payload = link->frame.payload;
     const uint8_t command = payload[0];
     if (payload_size < REQUEST_HEADER || command < FIRST_COMMAND || command > LAST_COMMAND) {
@@ -406,13 +428,15 @@ static void answer(struct fc_link *link, size_t payload_size, bool too_long) {
     fc_frame_write(link->device->write, payload, RESPONSE_HEADER + reply.count);
 }
 
-void fc_link_init(struct fc_link *link, const struct fc_link_device *device) {
+void fc_link_init(struct fc_link *link, const struct fc_link_device *device)
+{
     memset(link, 0, sizeof *link);
     link->device = device;
     link->readable_step = FC_LINK_ALL_STEPS;
 }
 
-void fc_link_disturbed(struct fc_link *link) {
+void fc_link_disturbed(struct fc_link *link)
+{
     link->written_inputs = 0;
     link->readable_step = FC_LINK_ALL_STEPS;
     link->outputs_readable = false;
@@ -420,7 +444,8 @@ void fc_link_disturbed(struct fc_link *link) {
     link->answered = false;
 }
 
-void fc_link_receive(struct fc_link *link, uint8_t byte) {
+void fc_link_receive(struct fc_link *link, uint8_t byte)
+{
     const enum fc_frame_event event = fc_frame_receive(&link->frame, byte);
     if (event == FC_FRAME_READY) {
         answer(link, link->frame.size, false);

@@ -85,11 +85,11 @@ struct fc_link {
     uint32_t last_request;            /* CRC of the last request that was carried out */
     uint32_t image_size;              /* bytes of the image begun, 0 for none */
     uint32_t image_received;
-    uint32_t written_inputs;          /* bit per input written since the network ran last; the first 32 */
-    uint16_t readable_step;           /* whose output READ_STEP may read; FC_LINK_ALL_STEPS for none */
-    uint8_t last_status;              /* that of `last_request` */
-    bool answered;                    /* `last_request` holds a request */
-    bool outputs_readable;            /* the network ran to its end, and nothing was written since */
+    uint32_t written_inputs; /* bit per input written since the network ran last; the first 32 */
+    uint16_t readable_step;  /* whose output READ_STEP may read; FC_LINK_ALL_STEPS for none */
+    uint8_t last_status;     /* that of `last_request` */
+    bool answered;           /* `last_request` holds a request */
+    bool outputs_readable;   /* the network ran to its end, and nothing was written since */
     struct fc_frame_decoder frame;
 };
 

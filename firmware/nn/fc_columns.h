@@ -1,13 +1,15 @@
-/* The heart of convolution and fully connected layers: dot products of int16 columns with packed int8 weights.
+/* The heart of convolution and fully connected layers: dot products of int16 columns with packed int8
+ * weights.
  *
- * Products are taken in groups of four. Weights of two channels lie side by side, a word each per group; a word's
- * bytes, unpacked as (0, 2) and (1, 3), meet the column's halves in that order, so nothing is ever shuffled:
+ * Products are taken in groups of four. Weights of two channels lie side by side, a word each per group; a
+ * word's bytes, unpacked as (0, 2) and (1, 3), meet the column's halves in that order, so nothing is ever
+ * shuffled:
  *
  *   weight word   bytes w0 w1 w2 w3, in model order   column halves x0 x2 x1 x3    (FC_ORDER_SPLIT)
  *   weight word   bytes w0 w2 w1 w3                   column halves x0 x1 x2 x3    (FC_ORDER_LINEAR)
  *
- * Split columns are what two unpacking instructions make of a word of activations; they need runs of whole words.
- * The planner packs weights for the order that it tells the kernel (generator/plan/packing.py). */
+ * Split columns are what two unpacking instructions make of a word of activations; they need runs of whole
+ * words. The planner packs weights for the order that it tells the kernel (generator/plan/packing.py). */
 #ifndef FC_COLUMNS_H
 #define FC_COLUMNS_H
 
@@ -17,8 +19,8 @@
 
 enum fc_order { FC_ORDER_LINEAR, FC_ORDER_SPLIT };
 
-/* Two channels by two columns. `columns` holds, per group, four halves of the first column, then four of the second.
- * sums: channel 0 column 0, channel 0 column 1, channel 1 column 0, channel 1 column 1; added to. */
+/* Two channels by two columns. `columns` holds, per group, four halves of the first column, then four of the
+ * second. sums: channel 0 column 0, channel 0 column 1, channel 1 column 0, channel 1 column 1; added to. */
 FC_INLINE void fc_dot_2x2(const int8_t *weights, const int16_t *columns, int32_t groups, int32_t sums[4])
 {
     int32_t s00 = sums[0], s01 = sums[1], s10 = sums[2], s11 = sums[3];
@@ -68,8 +70,8 @@ FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t 
     sums[1] = s1;
 }
 
-/* A column that is being written from its start. `stride` is the distance in halves from one group to the next: 4
- * alone, 8 where two columns are interleaved. */
+/* A column that is being written from its start. `stride` is the distance in halves from one group to the
+ * next: 4 alone, 8 where two columns are interleaved. */
 struct fc_column {
     int16_t *halves;
     int32_t count; /* written so far; whole groups for split columns */
@@ -91,7 +93,7 @@ FC_INLINE void fc_column_put_group(struct fc_column *column, int32_t stride, uin
 
 /* Appends `count` activations with `offset` added; whole groups only if the order is split. */
 FC_INLINE void fc_column_append(struct fc_column *column, int32_t stride, enum fc_order order,
-                                    const int8_t *values, int32_t count, int32_t offset)
+                                const int8_t *values, int32_t count, int32_t offset)
 {
     if (order == FC_ORDER_SPLIT) {
         const uint32_t offsets = fc_pack_halves(offset, offset);
@@ -109,7 +111,7 @@ FC_INLINE void fc_column_append(struct fc_column *column, int32_t stride, enum f
 
 /* Appends zeros: padding, where an activation equals its zero point. */
 FC_INLINE void fc_column_append_zeros(struct fc_column *column, int32_t stride, enum fc_order order,
-                                          int32_t count)
+                                      int32_t count)
 {
     if (order == FC_ORDER_SPLIT) {
         for (int32_t i = 0; i < count; i += FC_GROUP) {

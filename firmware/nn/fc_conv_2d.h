@@ -32,7 +32,7 @@ FC_INLINE int32_t fc_conv_2d_scratch_size(const struct fc_conv_2d *p)
 
 /* Gathers what one output pixel sees into a column of interleaved scratch. */
 FC_INLINE void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *input, int32_t output_y,
-                                     int32_t output_x, int16_t *column)
+                                 int32_t output_x, int16_t *column)
 {
     struct fc_column writer = {.halves = column, .count = 0};
     const int32_t stride = 2 * FC_GROUP, channels = p->input_channels;
@@ -55,7 +55,8 @@ FC_INLINE void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *input
             if (x < 0 || x >= p->input_width) {
                 fc_column_append_zeros(&writer, stride, p->order, channels);
             } else {
-                fc_column_append(&writer, stride, p->order, row + x * channels, channels, -p->input_zero_point);
+                fc_column_append(&writer, stride, p->order, row + x * channels, channels,
+                                 -p->input_zero_point);
             }
         }
     }
@@ -68,10 +69,10 @@ FC_INLINE void fc_conv_2d_gather(const struct fc_conv_2d *p, const int8_t *input
  * columns fc_conv_2d_scratch_size bytes, 4-byte aligned
  * output  output_height * output_width * output_channels; must not overlap input
  *
- * Two output pixels at a time, in reading order; a last odd one is computed with a stale neighbour whose result is
- * dropped. */
+ * Two output pixels at a time, in reading order; a last odd one is computed with a stale neighbour whose
+ * result is dropped. */
 FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
-                                 const struct fc_channel *table, int16_t *columns, int8_t *output)
+                             const struct fc_channel *table, int16_t *columns, int8_t *output)
 {
     const int32_t groups = fc_conv_2d_groups(p), channels = p->output_channels;
     const int32_t pixels = p->output_height * p->output_width;
@@ -94,7 +95,7 @@ FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, co
             int32_t sums[4] = {c0.bias, c0.bias, c1.bias, c1.bias};
             fc_dot_2x2(pair, columns, groups, sums);
             pair += groups * 2 * FC_GROUP;
-#define FC_OUTPUT(sum, channel)                                                                                      \
+#define FC_OUTPUT(sum, channel)                                                                              \
     fc_requantize((sum), (channel).scale, p->scale_down, p->output_zero_point, p->output_min, p->output_max)
             first[c] = FC_OUTPUT(sums[0], c0);
             if (second_channel) {

@@ -36,7 +36,7 @@ struct fc_taps {
 };
 
 FC_INLINE struct fc_taps fc_depthwise_taps(const struct fc_depthwise_conv_2d *p, int32_t output_y,
-                                               int32_t output_x)
+                                           int32_t output_x)
 {
     const int32_t y = output_y * p->stride_height - p->pad_top;
     const int32_t x = output_x * p->stride_width - p->pad_left;
@@ -52,7 +52,7 @@ FC_INLINE struct fc_taps fc_depthwise_taps(const struct fc_depthwise_conv_2d *p,
 
 /* weights kernel_height * kernel_width * output channels; output must not overlap input. Any shape. */
 FC_INLINE void fc_depthwise_conv_2d_s8(const struct fc_depthwise_conv_2d *p, const int8_t *input,
-                                           const int8_t *weights, const struct fc_channel *table, int8_t *output)
+                                       const int8_t *weights, const struct fc_channel *table, int8_t *output)
 {
     const int32_t channels = p->input_channels * p->multiplier;
     for (int32_t output_y = 0; output_y < p->output_height; output_y++) {
@@ -70,8 +70,8 @@ FC_INLINE void fc_depthwise_conv_2d_s8(const struct fc_depthwise_conv_2d *p, con
                         sum = fc_wrapping_add(sum, (value - p->input_zero_point) * weight);
                     }
                 }
-                *output++ = fc_requantize(sum, table[c].scale, p->scale_down, p->output_zero_point, p->output_min,
-                                          p->output_max);
+                *output++ = fc_requantize(sum, table[c].scale, p->scale_down, p->output_zero_point,
+                                          p->output_min, p->output_max);
                 if (++replica == p->multiplier) {
                     replica = 0;
                     source++;
@@ -83,8 +83,8 @@ FC_INLINE void fc_depthwise_conv_2d_s8(const struct fc_depthwise_conv_2d *p, con
 
 /* The same for a multiplier of 1 and channels in whole words: four channels at a time. */
 FC_INLINE void fc_depthwise_conv_2d_words_s8(const struct fc_depthwise_conv_2d *p, const int8_t *input,
-                                                 const int8_t *weights, const struct fc_channel *table,
-                                                 int8_t *output)
+                                             const int8_t *weights, const struct fc_channel *table,
+                                             int8_t *output)
 {
     const int32_t channels = p->input_channels;
     const uint32_t offsets = fc_pack_halves(-p->input_zero_point, -p->input_zero_point);
@@ -112,8 +112,8 @@ FC_INLINE void fc_depthwise_conv_2d_words_s8(const struct fc_depthwise_conv_2d *
                 }
                 const int32_t sums[4] = {sum0, sum1, sum2, sum3};
                 for (int32_t i = 0; i < 4; i++) {
-                    *output++ = fc_requantize(sums[i], table[c + i].scale, p->scale_down, p->output_zero_point,
-                                              p->output_min, p->output_max);
+                    *output++ = fc_requantize(sums[i], table[c + i].scale, p->scale_down,
+                                              p->output_zero_point, p->output_min, p->output_max);
                 }
             }
         }

@@ -19,8 +19,8 @@ FC_INLINE void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t scaled_a = fc_scale_any((a[i] - p->zero_point_a) * (1 << p->left_shift), p->scale_a);
         const int32_t scaled_b = fc_scale_any((b[i] - p->zero_point_b) * (1 << p->left_shift), p->scale_b);
-        output[i] = fc_requantize(fc_wrapping_add(scaled_a, scaled_b), p->output_scale, false, p->output_zero_point,
-                                  p->output_min, p->output_max);
+        output[i] = fc_requantize(fc_wrapping_add(scaled_a, scaled_b), p->output_scale, false,
+                                  p->output_zero_point, p->output_min, p->output_max);
     }
 }
 
@@ -30,7 +30,7 @@ struct fc_lookup {
 
 /* Any function of one byte (LOGISTIC, QUANTIZE between 8-bit types): table[x + 128] for an int8 x. */
 FC_INLINE void fc_lookup_8(const struct fc_lookup *p, const uint8_t *input, const uint8_t table[256],
-                               uint8_t *output)
+                           uint8_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
         output[i] = table[input[i] ^ 0x80u];

@@ -30,10 +30,7 @@ FC_INLINE int32_t fc_clamp(int32_t value, int32_t low, int32_t high)
 }
 
 /* Adds as two's complement, without undefined overflow. */
-FC_INLINE int32_t fc_wrapping_add(int32_t a, int32_t b)
-{
-    return (int32_t)((uint32_t)a + (uint32_t)b);
-}
+FC_INLINE int32_t fc_wrapping_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
 
 FC_INLINE int32_t fc_high_mul(int32_t a, int32_t b)
 {
@@ -62,19 +59,19 @@ FC_INLINE int32_t fc_scale_any(int32_t value, struct fc_scale scale)
 
 /* The same result where |value| < 2^30 and shift is -31..-1, in a third of the instructions.
  *
- * Doubling the accumulator turns the first rounding into the high word of a rounded product (SMMULR). The second
- * rounds halves away from zero: for negative y that is half up of y - 1, and y - 1 is y + (y >> 31). Shifting by
- * one less than wanted and halving with a 1 added rounds half up without overflow. */
+ * Doubling the accumulator turns the first rounding into the high word of a rounded product (SMMULR). The
+ * second rounds halves away from zero: for negative y that is half up of y - 1, and y - 1 is y + (y >> 31).
+ * Shifting by one less than wanted and halving with a 1 added rounds half up without overflow. */
 FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale)
 {
     const int32_t y = (int32_t)(((int64_t)(value * 2) * scale.mantissa + (INT64_C(1) << 31)) >> 32);
     return (((y + (y >> 31)) >> (-scale.shift - 1)) + 1) >> 1;
 }
 
-/* Scales an accumulator to an int8 output. `down` is a literal: the planner has proved for the whole layer that
- * fc_scale_down holds. */
+/* Scales an accumulator to an int8 output. `down` is a literal: the planner has proved for the whole layer
+ * that fc_scale_down holds. */
 FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool down, int32_t zero_point,
-                                   int32_t low, int32_t high)
+                               int32_t low, int32_t high)
 {
     const int32_t scaled = down ? fc_scale_down(accumulator, scale) : fc_scale_any(accumulator, scale);
     return (int8_t)fc_clamp(fc_wrapping_add(scaled, zero_point), low, high);

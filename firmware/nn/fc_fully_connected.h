@@ -28,8 +28,8 @@ FC_INLINE int32_t fc_fully_connected_scratch_size(const struct fc_fully_connecte
 
 /* input rows * depth, weights ceil(units / 2) pairs * groups * 8 bytes, output rows * units. */
 FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const int8_t *input,
-                                         const int8_t *weights, const struct fc_channel *table, int16_t *column,
-                                         int8_t *output)
+                                     const int8_t *weights, const struct fc_channel *table, int16_t *column,
+                                     int8_t *output)
 {
     const int32_t groups = fc_fully_connected_groups(p);
     for (int32_t row = 0; row < p->rows; row++) {
@@ -44,8 +44,8 @@ FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const i
             int32_t sums[2] = {c0.bias, c1.bias};
             fc_dot_2x1(pair, column, groups, sums);
             pair += groups * 2 * FC_GROUP;
-            result[unit] = fc_requantize(sums[0], c0.scale, p->scale_down, p->output_zero_point, p->output_min,
-                                         p->output_max);
+            result[unit] = fc_requantize(sums[0], c0.scale, p->scale_down, p->output_zero_point,
+                                         p->output_min, p->output_max);
             if (second) {
                 result[unit + 1] = fc_requantize(sums[1], c1.scale, p->scale_down, p->output_zero_point,
                                                  p->output_min, p->output_max);

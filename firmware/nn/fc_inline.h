@@ -1,5 +1,5 @@
-/* Kernels must be compiled into each call, where their shapes are literals; a compiler's own idea of what is too large
- * to inline would leave one general copy. */
+/* Kernels must be compiled into each call, where their shapes are literals; a compiler's own idea of what is
+ * too large to inline would leave one general copy. */
 #ifndef FC_INLINE_H
 #define FC_INLINE_H
 

@@ -1,4 +1,5 @@
-/* All kernels. Header-only: shape arguments are literals in the generated calls, so the compiler specialises each. */
+/* All kernels. Header-only: shape arguments are literals in the generated calls, so the compiler specialises
+ * each. */
 #ifndef FC_NN_H
 #define FC_NN_H
 
@@ -9,7 +10,8 @@
 #include "fc_pool_2d.h"
 #include "fc_softmax.h"
 
-/* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls change. */
+/* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
+ * change. */
 #define FC_NN_VERSION 1
 
 #endif

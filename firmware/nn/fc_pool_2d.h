@@ -1,5 +1,5 @@
-/* MAX_POOL_2D and AVERAGE_POOL_2D, int8, HWC. Output may start where input starts if nothing is padded: a pixel is
- * written only after all windows that begin at or before it have been read. */
+/* MAX_POOL_2D and AVERAGE_POOL_2D, int8, HWC. Output may start where input starts if nothing is padded: a
+ * pixel is written only after all windows that begin at or before it have been read. */
 #ifndef FC_POOL_2D_H
 #define FC_POOL_2D_H
 

@@ -1,5 +1,5 @@
-/* Packed arithmetic of Armv7E-M. On other machines each function is its C twin, so that the host tests run the
- * very loops that the target runs. Names follow the Arm C Language Extensions. */
+/* Packed arithmetic of Armv7E-M. On other machines each function is its C twin, so that the host tests run
+ * the very loops that the target runs. Names follow the Arm C Language Extensions. */
 #ifndef FC_SIMD_H
 #define FC_SIMD_H
 
@@ -20,10 +20,7 @@ FC_INLINE uint32_t fc_load_word(const void *address)
     return word;
 }
 
-FC_INLINE void fc_store_word(void *address, uint32_t word)
-{
-    memcpy(address, &word, sizeof word);
-}
+FC_INLINE void fc_store_word(void *address, uint32_t word) { memcpy(address, &word, sizeof word); }
 
 FC_INLINE uint32_t fc_pack_halves(int32_t low, int32_t high)
 {
@@ -69,7 +66,8 @@ FC_INLINE uint32_t fc_odd_bytes(uint32_t word)
 {
 #if defined(__ARM_FEATURE_SIMD32)
     uint32_t halves;
-    /* SXTB16 rotates its operand for free; GCC 12 spends an instruction on the rotation of its intrinsic's. */
+    /* SXTB16 rotates its operand for free; GCC 12 spends an instruction on the rotation of its intrinsic's.
+     */
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
     return halves;
 #else

@@ -10,10 +10,7 @@ struct fc_softmax {
     int32_t rows, depth;
 };
 
-FC_INLINE int32_t fc_leading_zeros(uint32_t value)
-{
-    return value == 0 ? 32 : (int32_t)__builtin_clz(value);
-}
+FC_INLINE int32_t fc_leading_zeros(uint32_t value) { return value == 0 ? 32 : (int32_t)__builtin_clz(value); }
 
 FC_INLINE int32_t fc_saturating_double(int32_t value, int32_t times)
 {
@@ -34,10 +31,10 @@ FC_INLINE int32_t fc_one_over_one_plus(int32_t x)
     return fc_saturating_double(estimate, 1);
 }
 
-/* exponentials[d] is exp of the scaled distance -d from the row's maximum, 31 fractional bits, 0 where TFLM leaves
- * the element out; filled in by the planner. Output may be the input. */
+/* exponentials[d] is exp of the scaled distance -d from the row's maximum, 31 fractional bits, 0 where TFLM
+ * leaves the element out; filled in by the planner. Output may be the input. */
 FC_INLINE void fc_softmax_s8(const struct fc_softmax *p, const int8_t *input, const int32_t exponentials[256],
-                                 int8_t *output)
+                             int8_t *output)
 {
     for (int32_t row = 0; row < p->rows; row++, input += p->depth, output += p->depth) {
         int32_t largest = INT8_MIN;

@@ -62,7 +62,7 @@ class Memories:
             if memory.name in self._mapped:
                 filler = _RAM_FILLER if memory.is_ram else _FLASH_FILLER
                 self._uc.mem_write(memory.origin, filler * memory.size_bytes)
-        for segment in self._image.segments:
+        for segment in (s for s in self._image.segments if s.data):
             self._uc.mem_write(segment.lma, segment.data)
             home = self.at(segment.vma)
             if segment.vma == segment.lma and home is not None and home.is_ram:

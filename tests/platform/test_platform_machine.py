@@ -220,9 +220,6 @@ def test_it_boots_by_the_rules_at_the_wanted_clock(tmp_path: Path, board: str, c
     assert not any(machine.leds.values())
 
 
-@pytest.mark.xfail(
-    reason="the emulator clears segments without contents itself, before SRAM1 has its clock", strict=False
-)
 def test_memories_behind_a_clock_are_clocked_and_cleared(tmp_path: Path) -> None:
     start(ElfImage.load(build(tmp_path, "#define CLOCKED\n" + PROGRAM)))
 

@@ -17,7 +17,8 @@ static uint8_t output[4096];
 static size_t output_count;
 
 /* Without a reader there is nothing left to do, so a failed write ends the program. */
-static void flush_output(void) {
+static void flush_output(void)
+{
     size_t done = 0;
     while (done < output_count) {
         const ssize_t written = write(STDOUT_FILENO, &output[done], output_count - done);
@@ -30,14 +31,16 @@ static void flush_output(void) {
     output_count = 0;
 }
 
-void fc_platform_init(void) {
+void fc_platform_init(void)
+{
     if (atexit(flush_output) != 0) {
         abort();
     }
 }
 
 /* Blocks: a program that waits for its host has nothing else to do, so -1 is never returned. */
-int fc_console_read(void) {
+int fc_console_read(void)
+{
     static uint8_t input[4096];
     static size_t next;
     static size_t count;
@@ -58,7 +61,8 @@ int fc_console_read(void) {
 
 /* Gathers the small pieces of a frame or line, and sends them when it ends: both end in a byte that is seldom
  * inside, and what it misses goes out before the next wait for input. */
-void fc_console_write(const uint8_t *bytes, size_t count) {
+void fc_console_write(const uint8_t *bytes, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         if (output_count == sizeof output) {
             flush_output();
@@ -70,7 +74,8 @@ void fc_console_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-uint32_t fc_cycles(void) {
+uint32_t fc_cycles(void)
+{
     struct timespec now;
     if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
         return 0;

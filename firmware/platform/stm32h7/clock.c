@@ -1,5 +1,7 @@
 /* From 64 MHz HSI to the clock that board.h names. The order is the silicon's: first the voltage, then the
  * flash's wait states, then the speed. */
+#include <stddef.h>
+
 #include "board.h"
 #include "machine.h"
 #include "registers.h"
@@ -16,54 +18,62 @@
 #define APB_CODE(divider)                                                                                    \
     ((divider) == 1u ? 0u : (divider) == 2u ? 4u : (divider) == 4u ? 5u : (divider) == 8u ? 6u : 7u)
 
-static void wait_for(volatile uint32_t *reg, uint32_t mask, uint32_t value, const char *otherwise) {
+/* NULL once the masked bits have the value; `otherwise` if they never get it. */
+static const char *wait_for(volatile uint32_t *reg, uint32_t mask, uint32_t value, const char *otherwise)
+{
     for (uint32_t polls = 0; (*reg & mask) != value; polls++) {
         if (polls >= PATIENCE) {
-            fc_stop(otherwise);
+            return otherwise;
         }
     }
+    return NULL;
 }
 
 /* RM0433 6.4.1: the supply is configured once after power-on, before the voltage may change; the register
  * keeps its value until the next power-on and ignores later writes. */
-static void supply(void) {
+static const char *supply(void)
+{
     PWR_CR3 = (PWR_CR3 & ~(PWR_CR3_SCUEN | PWR_CR3_BYPASS)) | PWR_CR3_LDOEN;
-    wait_for(&PWR_CSR1, PWR_CSR1_ACTVOSRDY, PWR_CSR1_ACTVOSRDY,
-             "the core supply did not become ready (PWR_CSR1)");
+    return wait_for(&PWR_CSR1, PWR_CSR1_ACTVOSRDY, PWR_CSR1_ACTVOSRDY,
+                    "the core supply did not become ready (PWR_CSR1)");
 }
 
-static void voltage(void) {
+static const char *voltage(void)
+{
     /* RM0433 6.6.2. */
     PWR_D3CR = (PWR_D3CR & ~(3u << PWR_D3CR_VOS_SHIFT)) | (FC_VOS_CODE << PWR_D3CR_VOS_SHIFT);
-    wait_for(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY, "the core voltage did not settle (PWR_D3CR)");
-    if (FC_OVERDRIVE) {
+    const char *problem =
+        wait_for(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY, "the core voltage did not settle (PWR_D3CR)");
+    if (problem == NULL && FC_OVERDRIVE) {
         /* VOS0 came with silicon revision V; older parts would take the write and then compute wrong. */
         const uint32_t revision = DBGMCU_IDC >> DBGMCU_IDC_REV_SHIFT;
         if (revision != 0u && revision <= DBGMCU_REV_X) {
-            fc_stop(
-                "this part is older than revision V and reaches 400 MHz only: build with --clock-mhz 400");
+            return "this part is older than revision V and reaches 400 MHz only: build with --clock-mhz 400";
         }
         RCC_APB4ENR |= RCC_APB4ENR_SYSCFGEN;
         (void)RCC_APB4ENR;
         SYSCFG_PWRCR |= SYSCFG_PWRCR_ODEN;
-        wait_for(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY,
-                 "the core voltage did not rise to VOS0 (PWR_D3CR)");
+        problem = wait_for(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY,
+                           "the core voltage did not rise to VOS0 (PWR_D3CR)");
     }
+    return problem;
 }
 
-static void external_clock(void) {
+static const char *external_clock(void)
+{
     /* RM0433 8.5.2: the bypass is chosen while HSE is off. */
     if (FC_HSE_BYPASS) {
         RCC_CR |= RCC_CR_HSEBYP;
     }
     RCC_CR |= RCC_CR_HSEON;
-    wait_for(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY,
-             FC_HSE_BYPASS ? "the external clock did not come (HSE, bypass)"
-                           : "the crystal did not start (HSE)");
+    return wait_for(&RCC_CR, RCC_CR_HSERDY, RCC_CR_HSERDY,
+                    FC_HSE_BYPASS ? "the external clock did not come (HSE, bypass)"
+                                  : "the crystal did not start (HSE)");
 }
 
 /* RM0433 8.5.5: everything is set before PLL1 is on. The wide VCO range (VCOSEL 0) is the only one used. */
-static void multiply(void) {
+static const char *multiply(void)
+{
     RCC_PLLCKSELR = (RCC_PLLCKSELR & ~(RCC_PLLCKSELR_DIVM1_MASK | RCC_PLLCKSELR_PLLSRC_MASK)) |
                     (FC_PLL_M << RCC_PLLCKSELR_DIVM1_SHIFT) | RCC_PLLCKSELR_PLLSRC_HSE;
     RCC_PLLCFGR = (RCC_PLLCFGR & ~(RCC_PLLCFGR_PLL1FRACEN | RCC_PLLCFGR_PLL1VCOSEL |
@@ -72,45 +82,49 @@ static void multiply(void) {
     RCC_PLL1DIVR =
         (FC_PLL_N - 1u) | ((FC_PLL_P - 1u) << 9) | ((FC_PLL_Q - 1u) << 16) | ((FC_PLL_R - 1u) << 24);
     RCC_CR |= RCC_CR_PLL1ON;
-    wait_for(&RCC_CR, RCC_CR_PLL1RDY, RCC_CR_PLL1RDY, "PLL1 did not lock");
+    return wait_for(&RCC_CR, RCC_CR_PLL1RDY, RCC_CR_PLL1RDY, "PLL1 did not lock");
 }
 
-static void flash_wait(void) {
+static const char *flash_wait(void)
+{
     /* RM0433 4.3.8: more wait states before the clock rises; what was written is read back before going on.
      */
     const uint32_t acr = FC_FLASH_WAIT_STATES | (FC_FLASH_WRHIGHFREQ << 4);
     FLASH_ACR = acr;
-    wait_for(&FLASH_ACR, 0x3Fu, acr, "the flash did not take its wait states (FLASH_ACR)");
+    return wait_for(&FLASH_ACR, 0x3Fu, acr, "the flash did not take its wait states (FLASH_ACR)");
 }
 
-static void divide_and_switch(void) {
+static const char *divide_and_switch(void)
+{
     /* The buses are divided before the core speeds up, or they would exceed their limits for a moment. */
     RCC_D1CFGR = AHB_CODE(FC_HPRE) | (APB_CODE(FC_D1PPRE) << 4) | (AHB_CODE(FC_D1CPRE) << 8);
     RCC_D2CFGR = (APB_CODE(FC_D2PPRE1) << 4) | (APB_CODE(FC_D2PPRE2) << 8);
     RCC_D3CFGR = APB_CODE(FC_D3PPRE) << 4;
     RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW_MASK) | RCC_CFGR_SW_PLL1;
-    wait_for(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT,
-             "the core did not switch to PLL1");
+    return wait_for(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT,
+                    "the core did not switch to PLL1");
 }
 
-void fc_clock_start(void) {
+const char *fc_clock_start(void)
+{
     /* A debugger may start the program without a reset, from a running PLL. */
     fc_clock_fall_back();
-    supply();
-    voltage();
-    external_clock();
-    multiply();
-    flash_wait();
-    divide_and_switch();
+    const char *problem = supply();
+    problem = problem == NULL ? voltage() : problem;
+    problem = problem == NULL ? external_clock() : problem;
+    problem = problem == NULL ? multiply() : problem;
+    problem = problem == NULL ? flash_wait() : problem;
+    return problem == NULL ? divide_and_switch() : problem;
 }
 
-bool fc_clock_is_fast(void) {
+bool fc_clock_is_fast(void)
+{
     return ((RCC_CFGR >> RCC_CFGR_SWS_SHIFT) & RCC_CFGR_SW_MASK) == RCC_CFGR_SW_PLL1;
 }
 
-void fc_clock_fall_back(void) {
-    /* Without fc_stop, which needs this function: HSI runs since reset and nothing but a dead part keeps it
-     * from being ready. */
+void fc_clock_fall_back(void)
+{
+    /* HSI runs since reset and nothing but a dead part keeps it from being ready. */
     RCC_CR |= RCC_CR_HSION;
     for (uint32_t polls = 0; (RCC_CR & RCC_CR_HSIRDY) == 0u && polls < PATIENCE; polls++) {
     }

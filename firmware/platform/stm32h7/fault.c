@@ -70,7 +70,8 @@ static bool reporting;
 _Noreturn void fc_fault_report(const struct saved *saved);
 
 /* Stores what a C function would spoil, leaves the faulty stack, and goes on in C. */
-__attribute__((naked)) void fc_fault_entry(void) {
+__attribute__((naked)) void fc_fault_entry(void)
+{
     __asm volatile("ldr r0, =%c[saved]      \n"
                    "stmia r0, {r4-r11}      \n"
                    "tst lr, #4              \n" /* which stack was in use: DDI0403E B1.5.8 */
@@ -87,7 +88,8 @@ __attribute__((naked)) void fc_fault_entry(void) {
 
 static void print(const char *text) { fc_console_write((const uint8_t *)text, strlen(text)); }
 
-static void print_register(const char *name, uint32_t value) {
+static void print_register(const char *name, uint32_t value)
+{
     uint8_t digits[8];
     for (uint32_t i = 0; i < 8u; i++) {
         digits[i] = (uint8_t)"0123456789abcdef"[(value >> (28u - 4u * i)) & 15u];
@@ -98,7 +100,8 @@ static void print_register(const char *name, uint32_t value) {
     fc_console_write(digits, sizeof digits);
 }
 
-static void print_number(uint32_t value) {
+static void print_number(uint32_t value)
+{
     uint8_t digits[10];
     size_t first = sizeof digits;
     do {
@@ -108,7 +111,8 @@ static void print_number(uint32_t value) {
     fc_console_write(&digits[first], sizeof digits - first);
 }
 
-static void print_causes(const struct cause *causes, size_t count, uint32_t status) {
+static void print_causes(const struct cause *causes, size_t count, uint32_t status)
+{
     for (size_t i = 0; i < count; i++) {
         if ((status & causes[i].mask) != 0u) {
             print(": ");
@@ -117,13 +121,15 @@ static void print_causes(const struct cause *causes, size_t count, uint32_t stat
     }
 }
 
-static uint32_t exception_number(void) {
+static uint32_t exception_number(void)
+{
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
     return ipsr & 0x1FFu;
 }
 
-static const char *exception_name(uint32_t number) {
+static const char *exception_name(uint32_t number)
+{
     static const char *const names[] = {
         [2] = "NMI", [3] = "HardFault", [4] = "MemManage", [5] = "BusFault", [6] = "UsageFault",
     };
@@ -132,7 +138,8 @@ static const char *exception_name(uint32_t number) {
 }
 
 /* Leaves an empty line behind whatever was being printed. */
-static void begin(void) {
+static void begin(void)
+{
     fc_leds_start();
     fc_fault_led_on();
     if ((USART_CR1(FC_CONSOLE_BASE) & USART_CR1_UE) == 0u) {
@@ -141,27 +148,31 @@ static void begin(void) {
     print("\r\nFAULT ");
 }
 
-static _Noreturn void end(void) {
+static _Noreturn void end(void)
+{
     print("HALTED\r\n");
     while ((USART_ISR(FC_CONSOLE_BASE) & USART_ISR_TC) == 0u) {
     }
     fc_halt();
 }
 
-_Noreturn __attribute__((noinline)) void fc_halt(void) {
+_Noreturn __attribute__((noinline)) void fc_halt(void)
+{
     for (;;) {
         __asm volatile("");
     }
 }
 
-static bool is_overflow(uint32_t sp, uint32_t cfsr) {
+static bool is_overflow(uint32_t sp, uint32_t cfsr)
+{
     const uintptr_t bottom = (uintptr_t)_stack_bottom;
     const bool below =
         (cfsr & SCB_CFSR_MMARVALID) != 0u && SCB_MMFAR < bottom && SCB_MMFAR >= bottom - PUSH_REACH;
     return sp < bottom || below || (cfsr & (SCB_CFSR_MSTKERR | SCB_CFSR_STKERR)) != 0u;
 }
 
-_Noreturn void fc_fault_report(const struct saved *saved) {
+_Noreturn void fc_fault_report(const struct saved *saved)
+{
     if (reporting) {
         fc_halt();
     }
@@ -227,7 +238,8 @@ _Noreturn void fc_fault_report(const struct saved *saved) {
     end();
 }
 
-_Noreturn void fc_stop(const char *reason) {
+_Noreturn void fc_stop(const char *reason)
+{
     if (!fc_clock_is_fast()) {
         /* The dividers may be set for a clock that never came. */
         fc_clock_fall_back();
@@ -239,7 +251,8 @@ _Noreturn void fc_stop(const char *reason) {
     end();
 }
 
-void fc_unexpected_interrupt(void) {
+void fc_unexpected_interrupt(void)
+{
     const uint32_t number = exception_number();
     begin();
     if (number >= 16u) {

@@ -19,9 +19,8 @@ extern const fc_vector fc_vectors[16 + 150];
 /* Entry point and first code after reset; never returns. */
 _Noreturn void fc_reset(void);
 
-/* Runs the core and the buses at the speed that board.h names; stops with a reason if the hardware will not.
- */
-void fc_clock_start(void);
+/* Runs the core and the buses at the speed that board.h names. NULL, or why the hardware will not. */
+const char *fc_clock_start(void);
 
 /* Whether the core runs from PLL1 yet; if not, it is HSI with every divider at 1 (see fc_clock_fall_back). */
 bool fc_clock_is_fast(void);

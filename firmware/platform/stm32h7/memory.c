@@ -58,7 +58,8 @@ FC_MEMORIES(CHECK)
 
 static void barrier(void) { __asm volatile("dsb\n isb" ::: "memory"); }
 
-static void protect(void) {
+static void protect(void)
+{
     MPU_CTRL = 0;
     for (uint32_t number = 0; number < 16u; number++) {
         /* PM0253 4.6.5: VALID takes the region's number from the low bits. */
@@ -79,7 +80,8 @@ static void protect(void) {
     barrier();
 }
 
-static void cache(void) {
+static void cache(void)
+{
     /* DDI0403E B2.2.7: caches hold anything at all after reset, so they are emptied before use. */
     if ((SCB_CCR & SCB_CCR_IC) == 0u) {
         barrier();
@@ -100,7 +102,8 @@ static void cache(void) {
     }
 }
 
-void fc_memory_protect(void) {
+void fc_memory_protect(void)
+{
     protect();
     cache();
 }

@@ -7,15 +7,18 @@
 
 #define HSI_HZ 64000000u
 
-static void pin_mode(uint32_t gpio, uint32_t pin, uint32_t mode) {
+static void pin_mode(uint32_t gpio, uint32_t pin, uint32_t mode)
+{
     GPIO_MODER(gpio) = (GPIO_MODER(gpio) & ~(3u << (2u * pin))) | (mode << (2u * pin)); /* RM0433 11.4.1 */
 }
 
-static void pin_set(uint32_t gpio, uint32_t pin, bool high) {
+static void pin_set(uint32_t gpio, uint32_t pin, bool high)
+{
     GPIO_BSRR(gpio) = high ? FC_BIT(pin) : FC_BIT(pin + 16u); /* RM0433 11.4.7 */
 }
 
-static void pin_alternate(uint32_t gpio, uint32_t pin, uint32_t function) {
+static void pin_alternate(uint32_t gpio, uint32_t pin, uint32_t function)
+{
     const uint32_t shift = 4u * (pin % 8u);
     GPIO_AFR(gpio, pin) =
         (GPIO_AFR(gpio, pin) & ~(15u << shift)) | (function << shift); /* RM0433 11.4.9, 11.4.10 */
@@ -27,7 +30,8 @@ static void pin_alternate(uint32_t gpio, uint32_t pin, uint32_t function) {
     pin_mode(gpio, pin, GPIO_MODE_ALTERNATE);
 }
 
-static void clock_ports(void) {
+static void clock_ports(void)
+{
 #define ENABLE(offset, bit)                                                                                  \
     FC_REG(RCC_BASE + (offset)) |= FC_BIT(bit); /* RM0433 8.7.42 */                                          \
     (void)FC_REG(RCC_BASE + (offset));
@@ -35,7 +39,8 @@ static void clock_ports(void) {
 #undef ENABLE
 }
 
-void fc_leds_start(void) {
+void fc_leds_start(void)
+{
     clock_ports();
 #define START(gpio, pin, active_high)                                                                        \
     pin_set(gpio, pin, !(active_high));                                                                      \
@@ -48,7 +53,8 @@ void fc_fault_led_on(void) { pin_set(FC_FAULT_GPIO, FC_FAULT_PIN, FC_FAULT_ACTIV
 
 void fc_door_set(bool open) { pin_set(FC_DOOR_GPIO, FC_DOOR_PIN, open == (bool)FC_DOOR_ACTIVE_HIGH); }
 
-void fc_console_start(void) {
+void fc_console_start(void)
+{
     clock_ports();
     pin_alternate(FC_CONSOLE_TX_GPIO, FC_CONSOLE_TX_PIN, FC_CONSOLE_AF);
     pin_alternate(FC_CONSOLE_RX_GPIO, FC_CONSOLE_RX_PIN, FC_CONSOLE_AF);
@@ -66,7 +72,8 @@ void fc_console_start(void) {
     USART_CR1(FC_CONSOLE_BASE) = USART_CR1_FIFOEN | USART_CR1_TE | USART_CR1_RE | USART_CR1_UE;
 }
 
-int fc_console_read(void) {
+int fc_console_read(void)
+{
     const uint32_t status = USART_ISR(FC_CONSOLE_BASE);
     if ((status & USART_ISR_ERRORS) != 0u) {
         /* An overrun would otherwise block the receiver for good. The host link's CRC notices what was lost.
@@ -76,7 +83,8 @@ int fc_console_read(void) {
     return (status & USART_ISR_RXFNE) != 0u ? (int)(USART_RDR(FC_CONSOLE_BASE) & 0xFFu) : -1;
 }
 
-void fc_console_write(const uint8_t *bytes, size_t count) {
+void fc_console_write(const uint8_t *bytes, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         while ((USART_ISR(FC_CONSOLE_BASE) & USART_ISR_TXFNF) == 0u) {
         }
@@ -84,7 +92,8 @@ void fc_console_write(const uint8_t *bytes, size_t count) {
     }
 }
 
-static void cycle_counter_start(void) {
+static void cycle_counter_start(void)
+{
     DEMCR |= DEMCR_TRCENA;
     DWT_LAR = DWT_LAR_KEY; /* locked on the Cortex-M7 unless a debugger is attached */
     DWT_CYCCNT = 0;
@@ -97,7 +106,8 @@ uint32_t fc_clock_hz(void) { return FC_CPU_HZ; }
 
 size_t fc_stack_size(void) { return (size_t)((uintptr_t)_stack_top - (uintptr_t)_stack_bottom); }
 
-size_t fc_stack_used(void) {
+size_t fc_stack_used(void)
+{
     const volatile uint32_t *word = _stack_bottom;
     while (word < _stack_top && *word == FC_STACK_PAINT) {
         word++;
@@ -105,7 +115,8 @@ size_t fc_stack_used(void) {
     return (size_t)((uintptr_t)_stack_top - (uintptr_t)word);
 }
 
-void fc_platform_init(void) {
+void fc_platform_init(void)
+{
     fc_leds_start();
     fc_console_start();
     cycle_counter_start();

@@ -1,4 +1,6 @@
 /* From reset to main. */
+#include <stddef.h>
+
 #include "board.h"
 #include "machine.h"
 #include "registers.h"
@@ -26,7 +28,8 @@ _Noreturn void fc_start(void);
 
 /* Before any C: a C function may touch the stack, or vector registers of an FPU that is still off.
  * The stack pointer is set here because a debugger or an emulator may jump in without a reset. */
-__attribute__((naked)) void fc_reset(void) {
+__attribute__((naked)) void fc_reset(void)
+{
     __asm volatile("cpsid i                  \n"
                    "ldr r0, =_stack_top      \n"
                    "msr msp, r0              \n"
@@ -48,7 +51,8 @@ __attribute__((naked)) void fc_reset(void) {
 
 /* RM0433 8.7.41, 8.7.42: some memories have no clock after reset. The read back makes the next access wait.
  */
-static void clock_memories(void) {
+static void clock_memories(void)
+{
 #define ENABLE(offset, bit)                                                                                  \
     FC_REG(RCC_BASE + (offset)) |= FC_BIT(bit);                                                              \
     (void)FC_REG(RCC_BASE + (offset));
@@ -58,14 +62,16 @@ static void clock_memories(void) {
 
 /* ES0392 "Reading from AXI SRAM may lead to data read corruption": silicon before revision X issues one read
  * at a time. */
-static void mend_old_silicon(void) {
+static void mend_old_silicon(void)
+{
     const uint32_t revision = DBGMCU_IDC >> DBGMCU_IDC_REV_SHIFT;
     if (revision != 0u && revision < DBGMCU_REV_X) {
         AXI_TARG7_FN_MOD = AXI_TARG7_FN_MOD_READ_ISS_OVERRIDE;
     }
 }
 
-static void fill_memories(void) {
+static void fill_memories(void)
+{
     for (const struct copy_entry *entry = _copy_table; entry < _copy_table_end; entry++) {
         for (uint32_t i = 0; i < entry->bytes / 4u; i++) {
             entry->to[i] = entry->from[i];
@@ -78,7 +84,8 @@ static void fill_memories(void) {
     }
 }
 
-_Noreturn void fc_start(void) {
+_Noreturn void fc_start(void)
+{
     SCB_VTOR = (uintptr_t)fc_vectors;
     /* A fault of its own kind each, instead of HardFault for all; and dividing by zero is one. */
     SCB_SHCSR |= SCB_SHCSR_MEMFAULTENA | SCB_SHCSR_BUSFAULTENA | SCB_SHCSR_USGFAULTENA;
@@ -88,7 +95,10 @@ _Noreturn void fc_start(void) {
     clock_memories();
     mend_old_silicon();
     fill_memories();
-    fc_clock_start();
+    const char *problem = fc_clock_start();
+    if (problem != NULL) {
+        fc_stop(problem);
+    }
     fc_memory_protect();
     for (void (*const *constructor)(void) = __init_array_start; constructor < __init_array_end;
          constructor++) {
