@@ -1,12 +1,13 @@
 """Packing buffers with lifetimes into one arena.
 
 Offline dynamic storage allocation is NP-hard; networks are small. Several orders are packed greedily, each
-buffer at the lowest offset where it meets no buffer alive at the same time, and the smallest result is
-taken; most networks then meet the lower bound.
+buffer at the lowest offset where it meets no buffer alive at the same time, one more from both ends of the
+least arena, and the smallest result is taken; chains then meet the lower bound, and most networks.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,11 @@ def pack(requests: Sequence[Request], alignment: int) -> Packing:
         lambda r: (-r.first_step, -r.size_bytes),
     )
     bound = _lower_bound(requests)
-    packings = (_place(sorted(requests, key=order)) for order in orders)
+    # From both ends: what lives through one step only, as scratch does, fills the gaps.
+    long_first = sorted(requests, key=lambda r: (r.step_count == 1, r.first_step))
+    packings = itertools.chain(
+        (_place(sorted(requests, key=order)) for order in orders), [_place(long_first, top=bound)]
+    )
     best: Packing | None = None
     for offsets in packings:
         size = max((offsets[r.key] + r.size_bytes for r in requests), default=0)
@@ -95,21 +100,38 @@ def _lower_bound(requests: Sequence[Request]) -> int:
     )
 
 
-def _place(requests: Sequence[Request]) -> dict[str, int]:
+def _place(requests: Sequence[Request], top: int | None = None) -> dict[str, int]:
+    """Each at the lowest offset that is free; with ``top``, what cannot lie at 0 ends there or below."""
     offsets: dict[str, int] = {}
     placed: list[tuple[int, Segment]] = []
     for request in requests:
         # A segment of n bytes may not start in (offset - n, offset + size) of one alive at the same time.
-        forbidden = sorted(
+        forbidden = [
             (offset - mine.size_bytes + 1, offset + other.size_bytes)
             for mine in request.segments
             for offset, other in placed
             if mine.first_step <= other.last_step and other.first_step <= mine.last_step
-        )
-        position = 0
-        for start, end in forbidden:
-            if start <= position < end:
-                position = end
+        ]
+        position = _lowest(forbidden)
+        if top is not None and position > 0:
+            highest = _highest(forbidden, top - request.size_bytes)
+            position = highest if highest >= 0 else position
         offsets[request.key] = position
         placed.extend((position, segment) for segment in request.segments)
     return offsets
+
+
+def _lowest(forbidden: Sequence[tuple[int, int]]) -> int:
+    position = 0
+    for start, end in sorted(forbidden):
+        if start <= position < end:
+            position = end
+    return position
+
+
+def _highest(forbidden: Sequence[tuple[int, int]], position: int) -> int:
+    """Negative if there is none from 0 to ``position``."""
+    for start, end in sorted(forbidden, key=lambda f: f[1], reverse=True):
+        if start <= position < end:
+            position = start - 1
+    return position
