@@ -1,0 +1,153 @@
+"""What the planner tells kernels: packed constants, scratch sizes, which scaling holds, names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generator.assets import firmware_dir
+from generator.fixedpoint import Multiplier
+from generator.fuse import fuse
+from generator.plan import make_plan
+from generator.plan.kernels import conv_2d_scratch_bytes, fully_connected_scratch_bytes, scales_down
+from generator.plan.packing import pack_pairs
+from generator.plan.planner import c_identifier
+from generator.read import read_tflite_bytes
+from generator.targets import load_board
+from tests.plan.networks import every_operator
+
+_SIZES = """
+#include <stdio.h>
+#include "fc_nn.h"
+int main(void)
+{
+    int h, w, c;
+    while (scanf("%d %d %d", &h, &w, &c) == 3) {
+        const struct fc_conv_2d conv = {.kernel_height = h, .kernel_width = w, .input_channels = c};
+        const struct fc_fully_connected full = {.depth = h * w * c};
+        printf("%d %d\\n", (int)fc_conv_2d_scratch_size(&conv), (int)fc_fully_connected_scratch_size(&full));
+    }
+    return 0;
+}
+"""
+
+
+def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
+    (tmp_path / "sizes.c").write_text(_SIZES)
+    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-I", firmware_dir() / "nn", "sizes.c", "-o", "sizes"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    shapes = [(h, w, c) for h in range(1, 6) for w in (1, 3, 7) for c in (1, 2, 3, 4, 5, 8, 17, 64)]
+    done = subprocess.run(
+        [tmp_path / "sizes"],
+        input="\n".join(" ".join(map(str, s)) for s in shapes),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(shapes)
+    for (h, w, c), line in zip(shapes, lines, strict=True):
+        depth = h * w * c
+        assert list(map(int, line.split())) == [
+            conv_2d_scratch_bytes(depth),
+            fully_connected_scratch_bytes(depth),
+        ]
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize(("channels", "depth"), [(1, 1), (2, 4), (3, 5), (4, 8), (5, 27), (8, 64), (1, 3)])
+def test_packed_weights_are_where_the_kernels_read_them(channels: int, depth: int, split: bool) -> None:
+    weights = np.random.default_rng(depth).integers(-128, 128, (channels, depth)).astype(np.int8)
+    packed = pack_pairs(weights, split=split)
+    words = -(-depth // 4)
+    assert packed.size == -(-channels // 2) * words * 8
+    order = (0, 1, 2, 3) if split else (0, 2, 1, 3)
+    seen = np.zeros_like(packed, bool)
+    for c in range(channels):
+        for d in range(depth):
+            place = (c // 2) * words * 8 + (d // 4) * 8 + (c % 2) * 4 + order.index(d % 4)
+            assert packed[place] == weights[c, d]
+            seen[place] = True
+    assert not packed[~seen].any()  # the rest pads with zeros
+
+
+def _holds(weight: int, depth: int, bias: int, zero_point: int, shift: int = -5) -> bool:
+    weights = np.full((2, depth), weight, np.int8)
+    weights[0] = 0
+    return scales_down(weights, [0, bias], zero_point, (Multiplier(2**30, shift),) * 2)
+
+
+def test_short_scaling_is_chosen_exactly_up_to_its_bound() -> None:
+    """|weights| times the farthest activation plus |bias| stays below 2**30."""
+    limit = 2**30
+    per_input = 127 * 255  # weight 127, zero point -128: activations reach 255
+    depth = limit // per_input
+    rest = limit - depth * per_input
+    assert rest > 0
+    assert _holds(127, depth, rest - 1, -128)
+    assert not _holds(127, depth, rest, -128)
+    assert not _holds(127, depth, -rest, -128)
+    assert _holds(-127, depth, -(rest - 1), 127)
+    assert not _holds(-128, depth, rest - 1, 127)  # -128 counts as 128
+    assert _holds(127, depth, rest, 0)  # activations within -128..127 only
+    assert not _holds(0, 1, limit, 0)
+    assert not _holds(0, 1, -(2**31), 0)
+
+
+@pytest.mark.parametrize(("shift", "holds"), [(-32, False), (-31, True), (-1, True), (0, False), (1, False)])
+def test_short_scaling_needs_a_shift_to_the_right(shift: int, holds: bool) -> None:
+    assert _holds(1, 4, 5, 0, shift) is holds
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [
+        ("mask_cnn", "mask_cnn"),
+        ("3 x/y*", "model_3_x_y"),
+        ("Mask-CNN v2.1 (final)", "mask_cnn_v2_1_final"),
+        ("модель", "model"),
+        ("maské", "mask"),
+        ("", "model"),
+        ("__", "model"),
+        ("a\nb", "a_b"),
+        # Not to hide headers of the project or the C library, nor functions of the runtime.
+        ("math", "model_math"),
+        ("board", "model_board"),
+        ("model_data", "model_model_data"),
+        ("fc_model", "model_fc_model"),
+        ("FC_link", "model_fc_link"),
+        ("features", "model_features"),
+        ("fcn", "fcn"),
+        ("mathematics", "mathematics"),
+    ],
+)
+def test_identifiers_of_odd_names(name: str, identifier: str) -> None:
+    assert c_identifier(name) == identifier
+    assert re.fullmatch(r"[a-z_][a-z0-9_]*", identifier)
+    graph = fuse(read_tflite_bytes(every_operator(), name, "x"))
+    plan = make_plan(graph, load_board("nucleo_h743zi2").part)
+    assert (plan.name, plan.identifier) == (name, identifier)
+
+
+def test_names_of_steps_and_constants_are_unique_identifiers() -> None:
+    plan = make_plan(fuse(read_tflite_bytes(every_operator(), "net", "x")), load_board("nucleo_h743zi2").part)
+    names = [step.name for step in plan.steps] + [constant.symbol for constant in plan.constants]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z_][a-z0-9_]*", name) for name in names)
+
+
+def test_alternatives_say_why_not() -> None:
+    plan = make_plan(
+        fuse(read_tflite_bytes(every_operator(channels=4), "net", "x")), load_board("nucleo_h743zi2").part
+    )
+    convolution = plan.steps[0].kernel
+    assert convolution.name == "conv_2d_split"
+    (other,) = convolution.alternatives
+    assert other.kernel == "conv_2d_linear"
+    assert other.estimated_cycles is not None
+    assert other.estimated_cycles >= convolution.estimated_cycles
+    assert f"{other.estimated_cycles:,}" in other.why_not
