@@ -8,7 +8,7 @@ import click
 
 from generator.commands import attach, options, road
 from generator.commands.output import Output, output_options
-from generator.emulator import Machine
+from generator.emulator import Machine, Profile
 from generator.errors import MismatchError, OverBudgetError
 from generator.imaging import load_samples
 from generator.link import Client
@@ -16,6 +16,7 @@ from generator.plan import Plan
 from generator.report import (
     BudgetVerdict,
     Decision,
+    FunctionLatency,
     Latency,
     LayerLatency,
     Memory,
@@ -183,6 +184,19 @@ def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: in
             )
             for step, symbol in zip(plan.steps, symbols, strict=True)
         ),
+        functions=_functions(profile, set(phases)),
+    )
+
+
+def _functions(profile: Profile, phases: set[str]) -> tuple[FunctionLatency, ...]:
+    """The functions that ran during the inference, the most expensive first."""
+    inference = Profile(tuple(edge for edge in profile.edges if edge.phase in phases))
+    cycles = inference.cycles_by_function
+    return tuple(
+        FunctionLatency(name=name or "unknown", instructions=count, cycles=round(cycles[name]))
+        for name, count in sorted(
+            inference.instructions_by_function.items(), key=lambda item: (-item[1], item[0] or "")
+        )
     )
 
 

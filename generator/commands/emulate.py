@@ -13,6 +13,7 @@ from generator.emulator import EmulatedSerial, Machine, StopReason, serve_pty
 from generator.errors import UsageError
 from generator.imaging import read_image
 from generator.link import Client
+from generator.report.tables import print_profile
 from generator.toolchain.elf import ElfImage
 
 DEFAULT_ELF = Path("build") / options.DEFAULT_MODEL / "cmake-build" / "firmware.elf"
@@ -28,6 +29,7 @@ _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Score from which the door opens.")
 @click.option("--board", help="The board [default: the one that the firmware's project was rendered for].")
 @click.option("--pty", is_flag=True, help="Offer the console as a serial port until interrupted.")
+@click.option("--profile", "show_profile", is_flag=True, help="Show where instructions and cycles went.")
 @click.option("--max-instructions", type=click.IntRange(1), help="Stop after so many instructions.")
 @output_options
 def emulate(
@@ -37,6 +39,7 @@ def emulate(
     threshold: float | None,
     board: str | None,
     pty: bool,
+    show_profile: bool,
     max_instructions: int | None,
     output: Output,
 ) -> None:
@@ -50,6 +53,9 @@ def emulate(
         _classify(machine, pictures, threshold, output)
     else:
         _run(machine, max_instructions, output)
+    if show_profile:
+        profile = machine.profile()
+        print_profile(profile.instructions_by_function, profile.cycles_by_function, output.results)
 
 
 def require_elf(elf: Path) -> Path:

@@ -3,6 +3,7 @@
 from generator.report.schema import (
     BudgetVerdict,
     Decision,
+    FunctionLatency,
     Latency,
     LayerLatency,
     Memory,
@@ -18,6 +19,7 @@ from generator.report.schema import (
 __all__ = [
     "BudgetVerdict",
     "Decision",
+    "FunctionLatency",
     "Latency",
     "LayerLatency",
     "Memory",

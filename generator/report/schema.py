@@ -78,6 +78,14 @@ class LayerLatency(_Part):
     memory: str
 
 
+class FunctionLatency(_Part):
+    """One function during an inference, the functions that it calls left out."""
+
+    name: str
+    instructions: Count
+    cycles: Count
+
+
 class Latency(_Part):
     """One inference. ``band`` bounds silicon's time as a multiple of the model's."""
 
@@ -91,6 +99,7 @@ class Latency(_Part):
     silicon_ms_range: tuple[float, float] | None
     note: str
     layers: tuple[LayerLatency, ...]
+    functions: tuple[FunctionLatency, ...]
 
 
 class Validation(_Part):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +22,7 @@ def print_report(report: Report, console: Console) -> None:
     """Everything that ``build`` found out, on a screen."""
     console.print(_layers(report))
     console.print(_memory(report))
-    console.print(_summary(report))
+    console.print(_summary(report), soft_wrap=True)
 
 
 def _layers(report: Report) -> Table:
@@ -108,6 +110,20 @@ def _summary(report: Report) -> Text:
         for decision in report.decisions
     )
     return Text("\n".join(lines))
+
+
+def print_profile(
+    instructions: Mapping[str | None, int], cycles: Mapping[str | None, float], console: Console
+) -> None:
+    """Instructions and modelled cycles per function, the functions that it calls left out."""
+    table = Table(pad_edge=False)
+    table.add_column("function", no_wrap=True)
+    for heading in ("instructions", "cycles", "share"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    total = sum(cycles.values()) or 1.0
+    for name, count in sorted(instructions.items(), key=lambda item: (-cycles[item[0]], item[0] or "")):
+        table.add_row(name or "unknown", f"{count:,}", f"{cycles[name]:,.0f}", f"{cycles[name] / total:.1%}")
+    console.print(table)
 
 
 def over_budget_table(report: Report) -> str:

@@ -119,6 +119,8 @@ def test_figures_hang_together(built: Built) -> None:
     for figure in ("instructions", "cycles"):
         inside = sum(layer[figure] for layer in layers)
         assert inside < latency[figure] < inside * 1.01  # the rest is the loop over the steps
+    assert sum(f["instructions"] for f in latency["functions"]) == latency["instructions"]
+    assert sum(f["cycles"] for f in latency["functions"]) == pytest.approx(latency["cycles"], abs=20)
     assert latency["ms"] == pytest.approx(latency["cycles"] / 480e3)
     assert latency["fps"] == pytest.approx(1000 / latency["ms"])
     assert sum(layer["macs"] for layer in layers) == built.report["model"]["macs"]

@@ -14,6 +14,7 @@ from tests.conftest import Built
 from tests.support.cli import ROOT, SHARED
 
 DOCUMENTS = ("README.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))))
+DOCUMENTED_COMPILER = "12.2.1"
 # The suite cannot run itself.
 NOT_HERE = {"./run.sh test": "it is what runs this"}
 
@@ -88,6 +89,9 @@ def test_links_lead_somewhere() -> None:
 
 def test_figures_and_tables_are_those_of_the_code(built: Built, copy: Path) -> None:
     """README's marked parts and picture equal what docs/generate.py makes of a fresh build."""
+    compiler = built.report["toolchain"]["compiler"]
+    if DOCUMENTED_COMPILER not in compiler:
+        pytest.skip(f"README's figures were made with gcc {DOCUMENTED_COMPILER}, this is {compiler}")
     done = subprocess.run(
         [sys.executable, "docs/generate.py", "--check"], cwd=copy, capture_output=True, text=True, check=False
     )

@@ -125,6 +125,14 @@ def test_same_run_gives_the_same_counts(built: Built) -> None:
     assert counts() == counts()
 
 
+def test_profile_names_the_functions_of_the_network(built: Built, tmp_path: Path) -> None:
+    picture = SAMPLES / "astronaut.png"
+    result = firmcast("emulate", built.elf, "--image", picture, "--profile", cwd=tmp_path)
+    assert result.code == 0, result.err
+    for name in ("mask_cnn_step_02_conv_2d", "fc_link_receive", "fc_reset"):
+        assert name in result.out
+
+
 def test_firmware_alone_prints_its_greeting(built: Built, tmp_path: Path) -> None:
     result = firmcast("emulate", built.elf, cwd=tmp_path)
     assert result.code == 0, result.err
