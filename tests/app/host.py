@@ -1,0 +1,52 @@
+"""Models as programs of this computer, sanitizers on, spoken to over the host link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.application import Application, describe_application
+from generator.catalog import ModelInfo, Settings
+from generator.fuse import fuse
+from generator.graph import Graph
+from generator.link import Client
+from generator.link.transport import ProcessTransport
+from generator.plan import Plan, make_plan
+from generator.read import read_tflite_bytes
+from generator.render import render_project, write_project
+from generator.targets import clock_tree, load_board
+from generator.toolchain.build import cmake_build
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running program and all that it was made from."""
+
+    model: bytes
+    graph: Graph
+    plan: Plan
+    application: Application
+    folder: Path
+    client: Client
+    lines: list[str]
+    """What it has printed."""
+
+
+@contextmanager
+def host_program(
+    model: bytes, folder: Path, *, name: str = "net", info: ModelInfo | None = None
+) -> Iterator[Host]:
+    board = load_board("nucleo_h743zi2")
+    graph = fuse(read_tflite_bytes(model, name, name))
+    plan = make_plan(graph, board.part)
+    application = describe_application(graph, info or ModelInfo(), Settings())
+    clock = clock_tree(board, board.clock_mhz)
+    project = render_project(plan, model, application, board, clock, stack_bytes=2048, platform="host")
+    write_project(project, folder)
+    program = cmake_build(folder, folder / "cmake-build", artifact="firmware").elf
+    lines: list[str] = []
+    with Client(ProcessTransport([program]), on_text=lines.append) as client:
+        client.identify()
+        yield Host(model, graph, plan, application, folder, client, lines)
