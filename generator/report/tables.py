@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +28,9 @@ def print_report(report: Report, console: Console) -> None:
 
 def _layers(report: Report) -> Table:
     latency = report.latency
-    table = Table(title=f"{report.model.name} on {report.board}", title_justify="left", pad_edge=False)
+    table = Table(
+        title=f"{report.model.name} on {report.board}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     for heading in ("#", "operator", "kernel"):
         table.add_column(heading, no_wrap=True)
     for heading in ("MACs", "instructions", "cycles", "cycles/MAC", "share"):
@@ -63,7 +66,7 @@ def _layers(report: Report) -> Table:
 
 
 def _memory(report: Report) -> Table:
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("memory", no_wrap=True)
     for heading in ("used", "budget", "there is"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -94,7 +97,8 @@ def _summary(report: Report) -> Text:
     if latency is not None and latency.ms is not None:
         budget = f", budget {latency.budget_ms:g} ms" if latency.budget_ms is not None else ""
         speed = f"{latency.fps:.0f} per second{budget}"
-        lines.append(f"latency {latency.ms:.2f} ms at {latency.clock_mhz:g} MHz ({speed}), {latency.note}")
+        lines.append(f"latency {latency.ms:.2f} ms at {latency.clock_mhz:g} MHz ({speed})")
+        lines.append(f"  {latency.note}")
     validation = report.validation
     if validation is not None:
         verdict = "bit-exact" if validation.bit_exact else f"{validation.mismatches:,} DIFFER"
@@ -116,7 +120,7 @@ def print_profile(
     instructions: Mapping[str | None, int], cycles: Mapping[str | None, float], console: Console
 ) -> None:
     """Instructions and modelled cycles per function, the functions that it calls left out."""
-    table = Table(pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("function", no_wrap=True)
     for heading in ("instructions", "cycles", "share"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -157,7 +161,9 @@ def _number(value: int | None) -> str:
 
 def print_plan(plan: Plan, part: Part, console: Console) -> None:
     """The plan: steps, memory map, what it needs and where that fits."""
-    table = Table(title=f"{plan.name} planned for {plan.part}", title_justify="left", pad_edge=False)
+    table = Table(
+        title=f"{plan.name} planned for {plan.part}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     for heading in ("#", "operator", "input", "output", "kernel"):
         table.add_column(heading, no_wrap=True)
     for heading in ("MACs", "weights B", "cycles (est.)", "alive B"):
@@ -214,7 +220,7 @@ def print_plan(plan: Plan, part: Part, console: Console) -> None:
 
 
 def _arena_map(plan: Plan) -> Table:
-    table = Table(title="Arena", title_justify="left", pad_edge=False)
+    table = Table(title="Arena", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("offset", "size"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("steps", "holds"):
