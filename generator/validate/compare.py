@@ -39,7 +39,9 @@ class FirstDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All inputs, all outputs. ``max_abs_diff`` is in quantized steps, of float outputs in their unit."""
+    """All inputs, all outputs. ``max_abs_diff`` is in quantized steps, of float outputs in their unit;
+    float32's largest number where one side is NaN or infinite.
+    """
 
     reference: str
     inputs: int
@@ -75,7 +77,7 @@ def compare(
             elements += flat.size
             mismatches += differing
             if differing:
-                largest = max(largest, float(np.abs(flat.astype(np.float64) - have.astype(np.float64)).max()))
+                largest = max(largest, _largest_difference(flat, have))
                 culprit = culprit or given
         if progress is not None:
             progress(number + 1, len(inputs))
@@ -126,6 +128,15 @@ def _write(client: Client, given: TestInput) -> None:
 
 def _values(raw: bytes, tensor: Tensor) -> Array:
     return np.frombuffer(raw, tensor.dtype.numpy)
+
+
+def _largest_difference(want: Array, have: Array) -> float:
+    """Where one is NaN or infinite, float32's largest: a number that JSON holds too."""
+    endless = float(np.finfo(np.float32).max)
+    differing = _bits(want) != _bits(have)
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(want[differing].astype(np.float64) - have[differing].astype(np.float64))
+    return float(np.nan_to_num(distances, nan=endless, posinf=endless).max())
 
 
 def _bits(values: Array) -> Array:
