@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +147,11 @@ def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
 
 def _model_path(model: str) -> Path:
     given = Path(model)
-    if given.is_file():
+    # os.path: what the system cannot even look up (too long a name) is not there either.
+    if os.path.isfile(given):
         return given
     for folder in (given, models_dir() / model):
-        if folder.is_dir():
+        if os.path.isdir(folder):
             found = sorted(folder.glob(f"*{_SUFFIX}"))
             if len(found) == 1:
                 return found[0]
@@ -178,12 +180,12 @@ def _parse(schema: type[_Schema], values: Any, path: Path) -> _Schema:
 def _toml(path: Path) -> Any:
     try:
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read settings {path}: {error}") from error
 
 
 def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read {path}: {error}") from error
