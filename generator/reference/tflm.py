@@ -24,7 +24,7 @@ def _runtime() -> Any:
     except ImportError as error:
         raise MissingToolError(
             "the reference, package tflite-micro, is not installed: pip install --pre tflite-micro "
-            "(Linux x86-64, CPython 3.10 to 3.13), or skip the comparison with --no-validate"
+            "(Linux x86-64, CPython 3.10 to 3.14), or skip the comparison with --no-validate"
         ) from error
     return runtime
 
