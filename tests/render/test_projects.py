@@ -129,6 +129,18 @@ def test_float_ends_are_bit_exact(tmp_path: Path) -> None:
         _agrees(host)
 
 
+def test_float_inputs_may_carry_a_quantization(tmp_path: Path) -> None:
+    """Some converters leave it on the tensor; it has no meaning there."""
+    net = Network(7)
+    source = net.tensor((1, 40), "float32", scale=0.25, zero_point=9)
+    model = net.finish([source], [net.quantize(source)])
+    with host_program(model, tmp_path / "carried") as host:
+        _agrees(host)
+        values = np.linspace(-9, 9, 40, dtype=np.float32).reshape(1, 40)
+        (output,) = host.graph.outputs
+        np.testing.assert_array_equal(run_graph(host.graph, [values])[output], Oracle(model).run([values])[0])
+
+
 def test_branches_and_views_are_bit_exact(tmp_path: Path) -> None:
     """A random network with results taken over in place, reshapes and several outputs, through the link."""
     net = next(n for n in map(random_network, range(1000)) if _has_all(n))
