@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> None:
 
 def _family(kernel: str) -> str:
     """Kernels that differ only in how they gather share their other coefficients."""
-    return kernel.removesuffix("_split").removesuffix("_linear")
+    return "conv_2d" if kernel in ("conv_2d_words", "conv_2d_bytes") else kernel
 
 
 def _fit(samples: list[Sample]) -> None:

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "fc_inline.h"
+#include "fc_simd.h"
 
 /* real = mantissa / 2^31 * 2^shift; mantissa in [2^30, 2^31) or 0; shift in -31..30. */
 struct fc_scale {
@@ -64,7 +65,7 @@ FC_INLINE int32_t fc_scale_any(int32_t value, struct fc_scale scale)
  * Shifting by one less than wanted and halving with a 1 added rounds half up without overflow. */
 FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale)
 {
-    const int32_t y = (int32_t)(((int64_t)(value * 2) * scale.mantissa + (INT64_C(1) << 31)) >> 32);
+    const int32_t y = fc_smmulr(value * 2, scale.mantissa);
     return (((y + (y >> 31)) >> (-scale.shift - 1)) + 1) >> 1;
 }
 
@@ -74,7 +75,11 @@ FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool 
                                int32_t low, int32_t high)
 {
     const int32_t scaled = down ? fc_scale_down(accumulator, scale) : fc_scale_any(accumulator, scale);
-    return (int8_t)fc_clamp(fc_wrapping_add(scaled, zero_point), low, high);
+    const int32_t shifted = fc_wrapping_add(scaled, zero_point);
+    if (low == INT8_MIN && high == INT8_MAX) {
+        return (int8_t)fc_saturate_8(shifted);
+    }
+    return (int8_t)fc_clamp(shifted, low, high);
 }
 
 #endif

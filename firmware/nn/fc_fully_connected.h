@@ -11,8 +11,7 @@ struct fc_fully_connected {
     int32_t units; /* outputs for each */
     int32_t input_zero_point, output_zero_point;
     int32_t output_min, output_max;
-    enum fc_order order; /* split needs depth divisible by 4 */
-    bool scale_down;     /* see fc_requantize */
+    bool scale_down; /* see fc_requantize */
 };
 
 FC_INLINE int32_t fc_fully_connected_groups(const struct fc_fully_connected *p)
@@ -26,16 +25,15 @@ FC_INLINE int32_t fc_fully_connected_scratch_size(const struct fc_fully_connecte
     return fc_fully_connected_groups(p) * FC_GROUP * (int32_t)sizeof(int16_t);
 }
 
-/* input rows * depth, weights ceil(units / 2) pairs * groups * 8 bytes, output rows * units. */
+/* input rows * depth, of which up to 3 bytes behind the end are read; weights ceil(units / 2) pairs * groups
+ * * 8 bytes, output rows * units. */
 FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const int8_t *input,
                                      const int8_t *weights, const struct fc_channel *table, int16_t *column,
                                      int8_t *output)
 {
     const int32_t groups = fc_fully_connected_groups(p);
     for (int32_t row = 0; row < p->rows; row++) {
-        struct fc_column writer = {.halves = column, .count = 0};
-        fc_column_append(&writer, FC_GROUP, p->order, input + row * p->depth, p->depth, -p->input_zero_point);
-        fc_column_finish(&writer, FC_GROUP);
+        (void)fc_widen(input + row * p->depth, p->depth, p->input_zero_point, column, 2);
         const int8_t *pair = weights;
         int8_t *result = output + row * p->units;
         for (int32_t unit = 0; unit < p->units; unit += 2) {

@@ -12,6 +12,6 @@
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */
-#define FC_NN_VERSION 1
+#define FC_NN_VERSION 2
 
 #endif

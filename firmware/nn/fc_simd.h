@@ -27,6 +27,33 @@ FC_INLINE uint32_t fc_pack_halves(int32_t low, int32_t high)
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
 }
 
+/* High word of the rounded product: (a * b + 2^31) >> 32 */
+FC_INLINE int32_t fc_smmulr(int32_t a, int32_t b)
+{
+#if defined(__ARM_FEATURE_DSP)
+    int32_t high;
+    /* GCC 12 makes three instructions of the C below. */
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(a), "r"(b));
+    return high;
+#else
+    return (int32_t)(((int64_t)a * b + (INT64_C(1) << 31)) >> 32);
+#endif
+}
+
+/* Nearest of -128..127 */
+FC_INLINE int32_t fc_saturate_8(int32_t value)
+{
+#if defined(__ARM_FEATURE_SAT)
+    int32_t saturated;
+    /* The intrinsic of GCC 12 does not compile under -Wsign-conversion, and of the C it makes two
+     * comparisons. */
+    __asm__("ssat %0, #8, %1" : "=r"(saturated) : "r"(value) : "cc");
+    return saturated;
+#else
+    return value < INT8_MIN ? INT8_MIN : value > INT8_MAX ? INT8_MAX : value;
+#endif
+}
+
 /* accumulator + a.low * b.low + a.high * b.high, wrapping */
 FC_INLINE int32_t fc_smlad(uint32_t a, uint32_t b, int32_t accumulator)
 {

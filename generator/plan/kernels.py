@@ -30,7 +30,15 @@ from generator.graph import (
     Softmax,
 )
 from generator.plan.cost import COSTS, Work
-from generator.plan.packing import GROUP, channel_lines, groups, number_lines, pack_pairs
+from generator.plan.packing import (
+    COLUMNS,
+    COLUMNS_MARGIN_BYTES,
+    GROUP,
+    channel_lines,
+    groups,
+    number_lines,
+    pack_pairs,
+)
 from generator.requantize import (
     activation_range,
     add_scaling,
@@ -100,9 +108,10 @@ def _scale(multiplier: Multiplier) -> str:
     return f"{{{multiplier.mantissa}, {multiplier.shift}}}"
 
 
-def conv_2d_scratch_bytes(depth: int) -> int:
-    """Twin of fc_conv_2d_scratch_size: two interleaved int16 columns."""
-    return groups(depth) * GROUP * 2 * 2
+def conv_2d_scratch_bytes(depth: int, channels: int) -> int:
+    """Twin of fc_conv_2d_scratch_size: three int16 columns, and a patch of bytes for odd channel counts."""
+    patch = 0 if channels % GROUP == 0 else groups(depth) * GROUP
+    return groups(depth) * GROUP * COLUMNS * 2 + COLUMNS_MARGIN_BYTES + patch
 
 
 def fully_connected_scratch_bytes(depth: int) -> int:
@@ -154,57 +163,52 @@ def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     flat = cast("NDArray[np.int8]", weights.values).reshape(channels_out, depth)
     biases, multipliers = _biases(graph, operator, channels_out), conv_multipliers(graph, operator)
     pixels = result.shape[1] * result.shape[2]
-    candidates = []
-    for split in (True, False):
-        if split and channels_in % GROUP:
-            continue
-        candidates.append(
-            Candidate(
-                name="conv_2d_split" if split else "conv_2d_linear",
-                function="fc_conv_2d_s8",
-                params_type="fc_conv_2d",
-                params=_fields(
-                    input_height=source.shape[1],
-                    input_width=source.shape[2],
-                    input_channels=channels_in,
-                    output_height=result.shape[1],
-                    output_width=result.shape[2],
-                    output_channels=channels_out,
-                    kernel_height=kernel_h,
-                    kernel_width=kernel_w,
-                    stride_height=attributes.stride[0],
-                    stride_width=attributes.stride[1],
-                    dilation_height=attributes.dilation[0],
-                    dilation_width=attributes.dilation[1],
-                    pad_top=attributes.padding.top,
-                    pad_left=attributes.padding.left,
-                    input_zero_point=source.quant.zero_point,
-                    output_zero_point=result.quant.zero_point,
-                    **_output_range(graph, operator, attributes.activation),
-                    order="FC_ORDER_SPLIT" if split else "FC_ORDER_LINEAR",
-                    scale_down=scales_down(flat, biases, source.quant.zero_point, multipliers),
+    in_words = channels_in % GROUP == 0
+    return [
+        Candidate(
+            name="conv_2d_words" if in_words else "conv_2d_bytes",
+            function="fc_conv_2d_s8",
+            params_type="fc_conv_2d",
+            params=_fields(
+                input_height=source.shape[1],
+                input_width=source.shape[2],
+                input_channels=channels_in,
+                output_height=result.shape[1],
+                output_width=result.shape[2],
+                output_channels=channels_out,
+                kernel_height=kernel_h,
+                kernel_width=kernel_w,
+                stride_height=attributes.stride[0],
+                stride_width=attributes.stride[1],
+                dilation_height=attributes.dilation[0],
+                dilation_width=attributes.dilation[1],
+                pad_top=attributes.padding.top,
+                pad_left=attributes.padding.left,
+                input_zero_point=source.quant.zero_point,
+                output_zero_point=result.quant.zero_point,
+                **_output_range(graph, operator, attributes.activation),
+                scale_down=scales_down(flat, biases, source.quant.zero_point, multipliers),
+            ),
+            why=f"input channels ({channels_in}) come in whole words, widened where they lie"
+            if in_words
+            else f"input channels ({channels_in}) come in no whole words: put together, then widened",
+            work=Work(
+                products=pixels * groups(depth) * GROUP * -(-channels_out // 2) * 2,
+                gathered=pixels * depth,
+                outputs=pixels * channels_out,
+            ),
+            macs=pixels * depth * channels_out,
+            tables=(
+                _weight_table(
+                    pack_pairs(flat),
+                    f"{weights.name} OHWI {_dims(weights.shape)}, two products of two channels per word",
                 ),
-                why=f"input channels ({channels_in}) come in whole words: unpacking needs no shuffle"
-                if split
-                else f"takes any number of input channels ({channels_in} here)",
-                work=Work(
-                    products=pixels * groups(depth) * GROUP * -(-channels_out // 2) * 2,
-                    gathered=pixels * depth,
-                    outputs=pixels * channels_out,
-                ),
-                macs=pixels * depth * channels_out,
-                tables=(
-                    _weight_table(
-                        pack_pairs(flat, split=split),
-                        f"{weights.name} OHWI {_dims(weights.shape)}, channel pairs interleaved by words",
-                    ),
-                    _channel_table(biases, multipliers),
-                ),
-                scratch_bytes=conv_2d_scratch_bytes(depth),
-                scratch_type="int16_t",
-            )
+                _channel_table(biases, multipliers),
+            ),
+            scratch_bytes=conv_2d_scratch_bytes(depth, channels_in),
+            scratch_type="int16_t",
         )
-    return candidates
+    ]
 
 
 def _depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -268,46 +272,38 @@ def _fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
     rows = source.element_count // depth
     values = cast("NDArray[np.int8]", weights.values)
     biases, multipliers = _biases(graph, operator, units), fully_connected_multipliers(graph, operator)
-    candidates = []
-    for split in (True, False):
-        if split and depth % GROUP:
-            continue
-        candidates.append(
-            Candidate(
-                name="fully_connected_split" if split else "fully_connected_linear",
-                function="fc_fully_connected_s8",
-                params_type="fc_fully_connected",
-                params=_fields(
-                    rows=rows,
-                    depth=depth,
-                    units=units,
-                    input_zero_point=source.quant.zero_point,
-                    output_zero_point=result.quant.zero_point,
-                    **_output_range(graph, operator, attributes.activation),
-                    order="FC_ORDER_SPLIT" if split else "FC_ORDER_LINEAR",
-                    scale_down=scales_down(values, biases, source.quant.zero_point, multipliers),
+    return [
+        Candidate(
+            name="fully_connected",
+            function="fc_fully_connected_s8",
+            params_type="fc_fully_connected",
+            params=_fields(
+                rows=rows,
+                depth=depth,
+                units=units,
+                input_zero_point=source.quant.zero_point,
+                output_zero_point=result.quant.zero_point,
+                **_output_range(graph, operator, attributes.activation),
+                scale_down=scales_down(values, biases, source.quant.zero_point, multipliers),
+            ),
+            why="the only kernel for it",
+            work=Work(
+                products=rows * groups(depth) * GROUP * -(-units // 2) * 2,
+                gathered=rows * depth,
+                outputs=rows * units,
+            ),
+            macs=rows * depth * units,
+            tables=(
+                _weight_table(
+                    pack_pairs(values),
+                    f"{weights.name} {_dims(weights.shape)}, two products of two units per word",
                 ),
-                why=f"{depth} elements come in whole words: unpacking needs no shuffle"
-                if split
-                else f"takes any number of elements ({depth} here)",
-                work=Work(
-                    products=rows * groups(depth) * GROUP * -(-units // 2) * 2,
-                    gathered=rows * depth,
-                    outputs=rows * units,
-                ),
-                macs=rows * depth * units,
-                tables=(
-                    _weight_table(
-                        pack_pairs(values, split=split),
-                        f"{weights.name} {_dims(weights.shape)}, unit pairs interleaved by words",
-                    ),
-                    _channel_table(biases, multipliers),
-                ),
-                scratch_bytes=fully_connected_scratch_bytes(depth),
-                scratch_type="int16_t",
-            )
+                _channel_table(biases, multipliers),
+            ),
+            scratch_bytes=fully_connected_scratch_bytes(depth),
+            scratch_type="int16_t",
         )
-    return candidates
+    ]
 
 
 def _pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:

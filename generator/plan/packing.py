@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from generator.fixedpoint import Multiplier
 
 GROUP = 4
+COLUMNS = 3
+WEIGHTS_MARGIN_BYTES = 4
+COLUMNS_MARGIN_BYTES = 4 * COLUMNS
 _COLUMNS_PER_LINE = 24
 
 
@@ -18,19 +21,18 @@ def groups(depth: int) -> int:
     return -(-depth // GROUP)
 
 
-def pack_pairs(weights: NDArray[np.int8], *, split: bool) -> NDArray[np.int8]:
-    """(channels, depth) into pairs of channels interleaved by words of four, zero-padded to whole ones.
+def pack_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(channels, depth) into pairs of channels, two products of both per word, zero-padded to whole groups.
 
-    For split columns the bytes of a word keep the model's order; for linear columns they stand as
-    w0 w2 w1 w3. Result is flat: ceil(channels / 2) * groups * 8 bytes.
+    A word's bytes are c0h0 c1h0 c0h1 c1h1, where h counts the halves of a column: elements 0 2 1 3 of each
+    group. Result is flat: ceil(channels / 2) * groups * 8 bytes, and a margin that the kernel reads but does
+    not use.
     """
     channels, depth = weights.shape
-    padded = np.zeros((-(-channels // 2) * 2, groups(depth) * GROUP), np.int8)
-    padded[:channels, :depth] = weights
-    words = padded.reshape(-1, 2, groups(depth), GROUP)
-    if not split:
-        words = words[..., [0, 2, 1, 3]]
-    return np.ascontiguousarray(words.transpose(0, 2, 1, 3)).reshape(-1)
+    padded = np.zeros((-(-channels // 2) * 2, groups(depth), GROUP), np.int8)
+    padded.reshape(len(padded), -1)[:channels, :depth] = weights
+    halves = padded[..., [0, 2, 1, 3]].reshape(-1, 2, groups(depth) * GROUP).transpose(0, 2, 1)
+    return np.concatenate([halves.reshape(-1), np.zeros(WEIGHTS_MARGIN_BYTES, np.int8)])
 
 
 def number_lines(values: Iterable[int]) -> tuple[str, ...]:

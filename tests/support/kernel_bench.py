@@ -93,8 +93,6 @@ def _number(text: str) -> int:
     text = text.strip()
     if text in ("true", "false"):
         return int(text == "true")
-    if text.startswith("FC_ORDER_"):
-        return int(text == "FC_ORDER_SPLIT")
     if text.endswith("f") and "x" in text:
         return struct.unpack("<i", struct.pack("<f", float.fromhex(text[:-1])))[0]
     return int(text)
@@ -110,8 +108,6 @@ def _members(candidate: Candidate) -> str:
             continue
         if text in ("true", "false"):
             value = f"v[{position}] != 0"
-        elif text.startswith("FC_ORDER_"):
-            value = f"v[{position}] != 0 ? FC_ORDER_SPLIT : FC_ORDER_LINEAR"
         elif text.endswith("f") and "x" in text:
             value = f"as_float(v[{position}])"
         else:
