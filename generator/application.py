@@ -44,6 +44,11 @@ class Application:
     open_class: int
     threshold: float
 
+    @property
+    def buffer_bytes(self) -> int:
+        """RAM for pictures on their way in: two rows of 32-bit sums."""
+        return 0 if self.image is None else 2 * 4 * self.image.width * self.image.channels
+
 
 def describe_application(graph: Graph, info: ModelInfo, settings: Settings) -> Application:
     """Bind a network to the application. Raises UsageError where ``info`` does not fit the network."""

@@ -67,7 +67,7 @@ static enum fc_link_status link_classify(struct fc_link_decision *result)
     print(line, fc_decision_line(&fc_model, &decision, run_cycles, line, sizeof line));
     *result = (struct fc_link_decision){
         .door_open = decision.open,
-        .class_index = (uint8_t)decision.class_index,
+        .class_index = decision.class_index,
         .score = decision.score,
         .cycles = run_cycles,
         .label = fc_label(&fc_model, decision.class_index),

@@ -328,8 +328,8 @@ static enum fc_link_status classify(struct fc_link *link, const struct request *
 static void put_decision(const struct fc_link_decision *decision, struct reply *reply)
 {
     put_u8(reply, decision->door_open ? 1 : 0);
-    put_u8(reply, decision->class_index);
-    put_u16(reply, 0);
+    put_u8(reply, 0);
+    put_u16(reply, decision->class_index);
     put_f32(reply, decision->score);
     put_u32(reply, decision->cycles);
     put_string(reply, decision->label, LONGEST_LABEL);

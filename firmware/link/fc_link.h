@@ -27,7 +27,7 @@ enum fc_link_engine { FC_LINK_ENGINE_NATIVE = 0, FC_LINK_ENGINE_TFLM = 1 };
 
 struct fc_link_decision {
     bool door_open;
-    uint8_t class_index;
+    uint16_t class_index;
     float score;       /* of the class, 0..1 */
     uint32_t cycles;   /* of the whole decision */
     const char *label; /* name of the class, or NULL; at most 40 bytes are sent */

@@ -4,7 +4,7 @@
 
 #include "fc_fixed.h"
 
-#define FC_SOFTMAX_SUM_BITS 12 /* integer bits of the sum: up to 4096 summands of at most 1 */
+#define FC_SOFTMAX_SUM_BITS 12 /* integer bits of the sum: fewer than 4096 summands of at most 1 */
 
 struct fc_softmax {
     int32_t rows, depth;

@@ -19,6 +19,9 @@ from generator.report.tables import fitting_parts
 from generator.targets import Board, ClockTree, clock_tree, load_board
 from generator.toolchain.build import BuildResult, cmake_build
 
+# Data of platform, link and application beside stack, arena and image buffers: 2.3 KiB as shipped.
+_RUNTIME_BYTES = 6 << 10
+
 
 @dataclass(frozen=True)
 class Target:
@@ -48,8 +51,10 @@ def plan_model(model: str, settings: Path | None, target: Target) -> Planned:
     """Find, read, fuse and plan."""
     source = find_model(model, settings)
     graph = fuse(read_tflite_bytes(source.data, source.name, str(source.path)))
-    plan = make_plan(graph, target.board.part)
-    return Planned(source, graph, plan, describe_application(graph, source.info, source.settings))
+    application = describe_application(graph, source.info, source.settings)
+    reserve = source.settings.firmware.stack_bytes + application.buffer_bytes + _RUNTIME_BYTES
+    plan = make_plan(graph, target.board.part, reserve_bytes=reserve)
+    return Planned(source, graph, plan, application)
 
 
 def require_fit(plan: Plan) -> None:

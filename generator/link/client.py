@@ -291,7 +291,7 @@ class Client:
         """Decides on the image sent; uses it up."""
         body = self._request(Command.CLASSIFY)
         try:
-            door, class_index, score, cycles, count = struct.unpack_from("<BBxxfIB", body)
+            door, class_index, score, cycles, count = struct.unpack_from("<BxHfIB", body)
             label = body[13 : 13 + count].decode()
         except (struct.error, UnicodeDecodeError):
             raise _nonsense(Command.CLASSIFY, body) from None

@@ -32,15 +32,17 @@ _TAKEN = re.compile(
     r"|alloca|endian|fcntl|features|newlib|poll|pthread|sched|strings|termios|unistd"
 )
 
-# Left free beside the arena for stack, data and the application's own buffers.
-_RESERVE_BYTES = 16 << 10
+DEFAULT_RESERVE_BYTES = 16 << 10
 
 
-def make_plan(graph: Graph, part: Part) -> Plan:
-    """Lay ``graph`` out for ``part``. ``arena_fits`` tells whether that works out."""
+def make_plan(graph: Graph, part: Part, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> Plan:
+    """Lay ``graph`` out for ``part``; ``arena_fits`` tells whether that works out.
+
+    ``reserve_bytes`` of the arena's memory stay free for stack, data and the application's buffers.
+    """
     drafts = _draft_steps(graph)
     layout = _lay_out(graph, drafts)
-    region, why, fits = _arena_region(part, layout.packing.size_bytes)
+    region, why, fits = _arena_region(part, layout.packing.size_bytes, reserve_bytes)
     identifier = c_identifier(graph.name)
     constants: list[Constant] = []
     steps = []
@@ -278,15 +280,15 @@ def _finish_step(
     )
 
 
-def _arena_region(part: Part, arena_bytes: int) -> tuple[str, str, bool]:
+def _arena_region(part: Part, arena_bytes: int, reserve_bytes: int) -> tuple[str, str, bool]:
     """The fastest memory that holds the arena."""
     rank = {"dtcm": 0, "sram": 1}
     rams = sorted((m for m in part.memories if m.kind in rank), key=lambda m: (rank[m.kind], -m.size_bytes))
     passed: list[str] = []
     for memory in rams:
-        if arena_bytes + _RESERVE_BYTES <= memory.size_bytes:
+        if arena_bytes + reserve_bytes <= memory.size_bytes:
             why = "fastest memory" if not passed else f"too large for {', '.join(passed)}"
-            return memory.name, f"{why} that holds {arena_bytes:,} B and leaves {_RESERVE_BYTES:,} B", True
+            return memory.name, f"{why} that holds {arena_bytes:,} B and leaves {reserve_bytes:,} B", True
         passed.append(memory.name)
     largest = max(rams, key=lambda m: m.size_bytes)
     return largest.name, f"no memory of {part.name} holds {arena_bytes:,} B", False

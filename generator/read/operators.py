@@ -212,8 +212,12 @@ def _convolution(node: Node, *, depthwise: bool) -> Attributes | None:
         node, options.Padding(), (source.shape[1], source.shape[2]), (window[0], window[1]), stride
     )
     if depthwise:
+        # Kernels of TFLM take the multiplier from the options, ours from the shapes: they must agree.
         shapes_fit = (
-            weights.shape[0] == 1 and weights.shape[3] == channels_out and channels_out % channels_in == 0
+            weights.shape[0] == 1
+            and weights.shape[3] == channels_out
+            and options.DepthMultiplier() in (0, channels_out / channels_in)
+            and channels_out % channels_in == 0
         )
     else:
         shapes_fit = weights.shape[0] == channels_out and weights.shape[3] == channels_in

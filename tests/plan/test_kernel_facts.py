@@ -53,23 +53,24 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
     for (h, w, c), line in zip(shapes, lines, strict=True):
         depth = h * w * c
         assert list(map(int, line.split())) == [
-            conv_2d_scratch_bytes(depth),
+            conv_2d_scratch_bytes(depth, c),
             fully_connected_scratch_bytes(depth),
         ]
 
 
-@pytest.mark.parametrize("split", [True, False])
 @pytest.mark.parametrize(("channels", "depth"), [(1, 1), (2, 4), (3, 5), (4, 8), (5, 27), (8, 64), (1, 3)])
-def test_packed_weights_are_where_the_kernels_read_them(channels: int, depth: int, split: bool) -> None:
+def test_packed_weights_are_where_the_kernels_read_them(channels: int, depth: int) -> None:
     weights = np.random.default_rng(depth).integers(-128, 128, (channels, depth)).astype(np.int8)
-    packed = pack_pairs(weights, split=split)
-    words = -(-depth // 4)
-    assert packed.size == -(-channels // 2) * words * 8
-    order = (0, 1, 2, 3) if split else (0, 2, 1, 3)
+    packed = pack_pairs(weights)
+    words = -(-depth // 4) * 2
+    assert packed.size == -(-channels // 2) * words * 4 + 4
+    half_of = {0: 0, 2: 1, 1: 2, 3: 3}  # a group's elements as halves of a widened column
     seen = np.zeros_like(packed, bool)
     for c in range(channels):
         for d in range(depth):
-            place = (c // 2) * words * 8 + (d // 4) * 8 + (c % 2) * 4 + order.index(d % 4)
+            half = half_of[d % 4]
+            word = (c // 2) * words + (d // 4) * 2 + half // 2
+            place = word * 4 + half % 2 * 2 + c % 2
             assert packed[place] == weights[c, d]
             seen[place] = True
     assert not packed[~seen].any()  # the rest pads with zeros
@@ -144,10 +145,10 @@ def test_alternatives_say_why_not() -> None:
     plan = make_plan(
         fuse(read_tflite_bytes(every_operator(channels=4), "net", "x")), load_board("nucleo_h743zi2").part
     )
-    convolution = plan.steps[0].kernel
-    assert convolution.name == "conv_2d_split"
-    (other,) = convolution.alternatives
-    assert other.kernel == "conv_2d_linear"
+    depthwise = next(step.kernel for step in plan.steps if step.op == "DEPTHWISE_CONV_2D")
+    assert depthwise.name == "depthwise_conv_2d_words"
+    (other,) = depthwise.alternatives
+    assert other.kernel == "depthwise_conv_2d"
     assert other.estimated_cycles is not None
-    assert other.estimated_cycles >= convolution.estimated_cycles
+    assert other.estimated_cycles >= depthwise.estimated_cycles
     assert f"{other.estimated_cycles:,}" in other.why_not
