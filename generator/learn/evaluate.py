@@ -11,10 +11,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from generator.application import pixel_values
 from generator.catalog import Normalization
-from generator.errors import MissingToolError, ModelError, UsageError
+from generator.errors import ModelError, UsageError
+from generator.graph import DType
 from generator.learn.data import ImageSet, SplitName, network_inputs
 from generator.learn.quantize import load_keras
+from generator.reference import Oracle
 
 Engine: TypeAlias = Literal["keras-float32", "tflm-int8"]
 Scores: TypeAlias = npt.NDArray[np.float64]
@@ -146,58 +149,27 @@ def keras_scorer(path: Path, how: Normalization) -> tuple[tuple[int, int, int], 
 def tflm_scorer(path: Path, how: Normalization) -> tuple[tuple[int, int, int], Scorer]:
     """Input shape and scoring function of a ``.tflite`` model, in TFLM.
 
-    The shape is that of the tensor; int8 and uint8 inputs are filled through :func:`input_table`.
+    Pixels become inputs as in the firmware (:func:`~generator.application.pixel_values`).
     """
     try:
-        from tflite_micro import runtime
-    except ImportError as error:
-        raise MissingToolError("int8 models run in TFLM: pip install --pre tflite-micro") from error
-    try:
-        interpreter = runtime.Interpreter.from_file(str(path))
-        given, taken = interpreter.get_input_details(0), interpreter.get_output_details(0)
-    except (RuntimeError, ValueError, struct.error, IndexError, TypeError) as error:
+        oracle = Oracle(path.read_bytes())
+        given, taken = oracle.input_tensor(), oracle.output_tensor()
+    except (RuntimeError, ValueError, struct.error, IndexError, TypeError, AttributeError) as error:
         # A file that is no FlatBuffer fails anywhere in the schema's readers.
         raise ModelError(str(path), [f"TFLM does not take it: {error}"]) from error
-    shape = tuple(int(size) for size in given["shape"])
+    shape = given.shape
     if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
         raise ModelError(str(path), [f"its input has shape {shape}; needed is 1 x H x W x 1 or 3"])
-    dtype = np.dtype(given["dtype"])
-    table = (
-        _real_values(how).astype(np.float32)
-        if dtype == np.float32
-        else input_table(*_affine(given), dtype, how)
-    )
+    table = pixel_values(given, how)
 
     def score(images: npt.NDArray[np.uint8]) -> Scores:
-        raw = []
-        for image in images:
-            interpreter.set_input(table[image][np.newaxis], 0)
-            interpreter.invoke()
-            raw.append(np.array(interpreter.get_output(0)).reshape(1, -1)[0])
+        raw = [oracle.run([table[image][np.newaxis]])[0].reshape(-1) for image in images]
         values = _single(np.stack(raw), path).astype(np.float64)
-        if np.dtype(taken["dtype"]) == np.float32:
+        if taken.dtype is DType.FLOAT32:
             return values
-        scale, zero_point = _affine(taken)
-        return (values - zero_point) * scale
+        return (values - taken.quant.zero_point) * taken.quant.scale
 
     return (shape[1], shape[2], shape[3]), score
-
-
-def input_table(scale: float, zero_point: int, dtype: np.dtype[Any], how: Normalization) -> npt.NDArray[Any]:
-    """All 256 quantized pixels: ``floor(real / scale + 0.5) + zero_point``, clipped to ``dtype``."""
-    limits = np.iinfo(dtype)
-    steps = np.floor(_real_values(how) / scale + 0.5) + zero_point
-    table: npt.NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
-    return table
-
-
-def _real_values(how: Normalization) -> npt.NDArray[np.float64]:
-    return np.arange(256, dtype=np.float64) * how.scale + how.offset
-
-
-def _affine(details: dict[str, Any]) -> tuple[float, int]:
-    parameters = details["quantization_parameters"]
-    return float(parameters["scales"][0]), int(parameters["zero_points"][0])
 
 
 def _single(outputs: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:

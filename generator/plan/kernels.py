@@ -155,6 +155,26 @@ def _output_range(graph: Graph, operator: Operator, activation: Activation) -> d
     return {"output_min": low, "output_max": high}
 
 
+def _window(
+    graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
+) -> dict[str, int | float | bool | str]:
+    """What convolutions have in common: kernel, stride, dilation, padding, zero points, output range."""
+    weights = graph.operand(operator, 1)
+    return {
+        "kernel_height": weights.shape[1],
+        "kernel_width": weights.shape[2],
+        "stride_height": attributes.stride[0],
+        "stride_width": attributes.stride[1],
+        "dilation_height": attributes.dilation[0],
+        "dilation_width": attributes.dilation[1],
+        "pad_top": attributes.padding.top,
+        "pad_left": attributes.padding.left,
+        "input_zero_point": graph.operand(operator, 0).quant.zero_point,
+        "output_zero_point": graph.result(operator).quant.zero_point,
+        **_output_range(graph, operator, attributes.activation),
+    }
+
+
 def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     attributes = cast(Conv2D, operator.attributes)
     source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
@@ -176,17 +196,7 @@ def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 output_height=result.shape[1],
                 output_width=result.shape[2],
                 output_channels=channels_out,
-                kernel_height=kernel_h,
-                kernel_width=kernel_w,
-                stride_height=attributes.stride[0],
-                stride_width=attributes.stride[1],
-                dilation_height=attributes.dilation[0],
-                dilation_width=attributes.dilation[1],
-                pad_top=attributes.padding.top,
-                pad_left=attributes.padding.left,
-                input_zero_point=source.quant.zero_point,
-                output_zero_point=result.quant.zero_point,
-                **_output_range(graph, operator, attributes.activation),
+                **_window(graph, operator, attributes),
                 scale_down=scales_down(flat, biases, source.quant.zero_point, multipliers),
             ),
             why=f"input channels ({channels_in}) come in whole words, widened where they lie"
@@ -230,17 +240,7 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             output_height=result.shape[1],
             output_width=result.shape[2],
             multiplier=attributes.multiplier,
-            kernel_height=kernel_h,
-            kernel_width=kernel_w,
-            stride_height=attributes.stride[0],
-            stride_width=attributes.stride[1],
-            dilation_height=attributes.dilation[0],
-            dilation_width=attributes.dilation[1],
-            pad_top=attributes.padding.top,
-            pad_left=attributes.padding.left,
-            input_zero_point=source.quant.zero_point,
-            output_zero_point=result.quant.zero_point,
-            **_output_range(graph, operator, attributes.activation),
+            **_window(graph, operator, attributes),
             scale_down=scales_down(
                 values.reshape(-1, channels).T, biases, source.quant.zero_point, multipliers
             ),

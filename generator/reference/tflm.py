@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.errors import MissingToolError, ModelError
+from generator.graph import DType, Quantization, Tensor
 
 Array = NDArray[np.generic]
 
@@ -115,6 +116,28 @@ class Oracle:
             except (IndexError, ValueError, RuntimeError):
                 return tuple(outputs)
 
+    def input_tensor(self, index: int = 0) -> Tensor:
+        """Shape, type and quantization of an input; as TFLM sees it, so of any model that it takes."""
+        return _described(self._interpreter.get_input_details(index))
+
+    def output_tensor(self, index: int = 0) -> Tensor:
+        """Likewise of an output."""
+        return _described(self._interpreter.get_output_details(index))
+
     def tensor(self, index: int) -> Array:
         """An intermediate tensor after :meth:`run`; needs ``keep_all``."""
         return np.array(self._interpreter.GetTensor(index, 0)["tensor_data"])
+
+
+def _described(details: dict[str, Any]) -> Tensor:
+    quantization = details["quantization_parameters"]
+    scales = tuple(float(s) for s in quantization["scales"])
+    return Tensor(
+        index=-1,
+        name="",
+        shape=tuple(int(size) for size in details["shape"]),
+        dtype=DType(np.dtype(details["dtype"]).name),
+        quantization=Quantization(scales, tuple(int(z) for z in quantization["zero_points"]))
+        if scales
+        else None,
+    )

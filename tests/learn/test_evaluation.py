@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from generator.application import pixel_values
 from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
+from generator.graph import DType, Quantization, Tensor
 from generator.learn.data import synthetic_set
-from generator.learn.evaluate import UNIT_RANGE, count_answers, evaluate, input_table
+from generator.learn.evaluate import UNIT_RANGE, count_answers, evaluate
 
 
 def counted(scores, labels, threshold=0.5):
@@ -38,17 +40,23 @@ def test_threshold_moves_answers_and_nothing_divides_by_zero():
     assert (mask.precision, mask.recall, mask.f1) == (0.0, 0.0, 0.0)
 
 
+def pixel_table(scale, zero_point, dtype, normalization):
+    return pixel_values(
+        Tensor(0, "", (1, 2, 2, 3), dtype, Quantization((scale,), (zero_point,))), normalization
+    )
+
+
 def test_input_table_of_the_shipped_scale_is_a_shift():
-    table = input_table(1 / 255, -128, np.dtype(np.int8), UNIT_RANGE)
+    table = pixel_table(1 / 255, -128, DType.INT8, UNIT_RANGE)
     assert table.dtype == np.int8
     np.testing.assert_array_equal(table, np.arange(256) - 128)
 
 
 def test_input_table_clips():
-    table = input_table(1 / 300, 0, np.dtype(np.int8), UNIT_RANGE)
+    table = pixel_table(1 / 300, 0, DType.INT8, UNIT_RANGE)
     assert table[0] == 0
     assert table[-1] == 127
-    table = input_table(0.01, 10, np.dtype(np.uint8), Normalization(scale=2 / 255, offset=-1.0))
+    table = pixel_table(0.01, 10, DType.UINT8, Normalization(scale=2 / 255, offset=-1.0))
     assert table[0] == 0
     assert table[-1] == 110
 

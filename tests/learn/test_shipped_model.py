@@ -11,15 +11,12 @@ import numpy as np
 import pytest
 import tflite
 
-from generator.application import pixel_values
 from generator.assets import models_dir
-from generator.catalog import Normalization
 from generator.imaging import load_samples, prepare_image, read_image
 from generator.imaging.samples import ARCHIVE
 from generator.learn.data import folder_set
-from generator.learn.evaluate import UNIT_RANGE, evaluate, input_table, tflm_scorer
+from generator.learn.evaluate import UNIT_RANGE, evaluate, tflm_scorer
 from generator.learn.quantize import operators
-from generator.read import read_tflite
 
 MODEL_DIR = models_dir() / "mask_cnn"
 FACES = Path(__file__).parents[3] / "shared" / "data" / "faces"
@@ -116,11 +113,3 @@ def test_the_photograph_is_told_apart_with_and_without_mask(model_path):
     names = ("astronaut.png", "astronaut_masked.png")
     bare, masked = score(np.stack([prepare_image(by_name[name], height, width, channels) for name in names]))
     assert bare < 0.5 <= masked
-
-
-def test_preprocessing_is_the_firmwares(model_path, card):
-    graph = read_tflite(model_path)
-    (image,) = graph.input_tensors()
-    normalization = Normalization(**card["normalization"])
-    table = input_table(image.quant.scale, image.quant.zero_point, np.dtype(np.int8), normalization)
-    np.testing.assert_array_equal(table, pixel_values(image, normalization))
