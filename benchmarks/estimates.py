@@ -9,6 +9,7 @@ models where they lie beside the checkout.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections import defaultdict
@@ -86,6 +87,18 @@ def single_operators() -> dict[str, bytes]:
                 filters=size + 1,
                 kernel=(kernel, kernel),
             )
+        for channels in (3, 8):
+            found[f"pooled_{channels}_{size}"] = make.convolution(
+                rng,
+                depthwise=False,
+                height=size,
+                width=size,
+                channels=channels,
+                filters=size,
+                kernel=(3, 3),
+                same=True,
+                pool=(2, 2),
+            )
         for name, kinds in (("QUANTIZE", ("float32", "int8")), ("DEQUANTIZE", ("int8", "float32"))):
             quantizations = [None if kind == "float32" else (0.1, 3) for kind in kinds]
             found[f"{name.lower()}_{size}"] = make.convert(name, 20 * size, *kinds, *quantizations)
@@ -118,7 +131,7 @@ def main(arguments: list[str]) -> None:
 
 def _family(kernel: str) -> str:
     """Kernels that differ only in how they gather share their other coefficients."""
-    return "conv_2d" if kernel in ("conv_2d_words", "conv_2d_bytes") else kernel
+    return re.sub("^conv_2d_(words|bytes)", "conv_2d", kernel)
 
 
 def _fit(samples: list[Sample]) -> None:

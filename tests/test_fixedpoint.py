@@ -159,7 +159,13 @@ int main(void)
         const struct fc_scale scale = {in[1], in[2]};
         const bool down = in[0] > -(1 << 30) && in[0] < (1 << 30) && scale.shift >= -31 && scale.shift <= -1;
         const int32_t any = fc_scale_any(in[0], scale);
-        const int32_t out[2] = {any, down ? fc_scale_down(in[0], scale) : any};
+        static const int32_t offsets[] = {-256, -128, -1, 3, 127, 256};
+        const int32_t out[2] = {any, down ? fc_scale_down(in[0], scale, 0) : any};
+        for (int i = 0; down && i < 6; i++) {
+            if (fc_scale_down(in[0], scale, offsets[i]) != out[1] + offsets[i]) {
+                return 1;
+            }
+        }
         fwrite(out, sizeof out, 1, stdout);
     }
     return 0;

@@ -12,79 +12,88 @@
 
 #define FC_GROUP 4   /* products that columns and weights are padded to */
 #define FC_COLUMNS 3 /* columns computed together; their words alternate in the scratch buffer */
+#define FC_PAIRS 8   /* pairs of channels whose sums are computed before any is scaled */
 
 /* What may be read, but is not used, behind packed weights and behind columns. */
 #define FC_WEIGHTS_MARGIN 4
-#define FC_COLUMNS_MARGIN (FC_COLUMNS * 4)
+#define FC_COLUMNS_MARGIN 4
 
-/* Two channels by three columns over `groups` groups of four products, at least 1. sums: channel 0 with
- * columns 0, 1, 2, then channel 1; added to. Reads up to the margins above. */
-FC_INLINE void fc_dot_2x3(const int8_t *weights, const int16_t *columns, int32_t groups, int32_t sums[6])
-{
-    int32_t s00 = sums[0], s01 = sums[1], s02 = sums[2], s10 = sums[3], s11 = sums[4], s12 = sums[5];
+/* Pairs of channels by three columns over `groups` groups of four products, at least 1. For each pair, sums
+ * up to `end` hold channel 0 with columns 0, 1, 2, then channel 1; added to. Reads up to the margins above.
+ */
 #if defined(__ARM_FEATURE_SIMD32)
-    /* GCC 12 needs 2.2 times the cycles for the C below: it spills, and loads only where it needs the value.
-     * Here each load is issued beside a multiplication, long enough before its use. */
-    const int8_t *const end = weights + groups * (2 * FC_GROUP);
-    uint32_t w, v, a, b, c;
-    __asm__ volatile("ldr    %[w], [%[weights]], #4        \n"
-                     "ldr    %[a], [%[columns]], #12       \n"
-                     "1:                                   \n"
-                     "sxtb16 %[v], %[w]                    \n"
-                     "ldr    %[b], [%[columns], #-8]       \n"
-                     "smlad  %[s00], %[v], %[a], %[s00]    \n"
-                     "ldr    %[c], [%[columns], #-4]       \n"
-                     "smlad  %[s01], %[v], %[b], %[s01]    \n"
-                     "sxtb16 %[w], %[w], ror #8            \n"
-                     "smlad  %[s02], %[v], %[c], %[s02]    \n"
-                     "ldr    %[v], [%[weights]], #4        \n"
-                     "smlad  %[s10], %[w], %[a], %[s10]    \n"
-                     "ldr    %[a], [%[columns]], #12       \n"
-                     "smlad  %[s11], %[w], %[b], %[s11]    \n"
-                     "smlad  %[s12], %[w], %[c], %[s12]    \n"
-                     "sxtb16 %[w], %[v]                    \n"
-                     "ldr    %[b], [%[columns], #-8]       \n"
-                     "smlad  %[s00], %[w], %[a], %[s00]    \n"
-                     "ldr    %[c], [%[columns], #-4]       \n"
-                     "smlad  %[s01], %[w], %[b], %[s01]    \n"
-                     "sxtb16 %[v], %[v], ror #8            \n"
-                     "smlad  %[s02], %[w], %[c], %[s02]    \n"
-                     "ldr    %[w], [%[weights]], #4        \n"
-                     "smlad  %[s10], %[v], %[a], %[s10]    \n"
-                     "ldr    %[a], [%[columns]], #12       \n"
-                     "smlad  %[s11], %[v], %[b], %[s11]    \n"
-                     "cmp    %[weights], %[end]            \n"
-                     "smlad  %[s12], %[v], %[c], %[s12]    \n"
-                     "bls    1b                            \n"
-                     : [weights] "+r"(weights), [columns] "+r"(columns), [s00] "+r"(s00), [s01] "+r"(s01),
-                       [s02] "+r"(s02), [s10] "+r"(s10), [s11] "+r"(s11), [s12] "+r"(s12), [w] "=&r"(w),
-                       [v] "=&r"(v), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c)
-                     : [end] "r"(end)
-                     : "cc", "memory");
-#else
-    for (int32_t word = 0; word < groups * 2; word++) {
-        const uint32_t w = fc_load_word(weights);
-        const uint32_t a = fc_load_word(columns);
-        const uint32_t b = fc_load_word(columns + 2);
-        const uint32_t c = fc_load_word(columns + 4);
-        const uint32_t first = fc_even_bytes(w), second = fc_odd_bytes(w);
-        s00 = fc_smlad(first, a, s00);
-        s01 = fc_smlad(first, b, s01);
-        s02 = fc_smlad(first, c, s02);
-        s10 = fc_smlad(second, a, s10);
-        s11 = fc_smlad(second, b, s11);
-        s12 = fc_smlad(second, c, s12);
-        weights += 4;
-        columns += 2 * FC_COLUMNS;
-    }
-#endif
-    sums[0] = s00;
-    sums[1] = s01;
-    sums[2] = s02;
-    sums[3] = s10;
-    sums[4] = s11;
-    sums[5] = s12;
+/* GCC 12 needs 2.2 times the cycles for the C below: it spills, and loads only where it needs the value. Here
+ * each load is issued beside a multiplication, long enough before its use. A function of its own, because it
+ * takes every register: r0 weights, r1 columns, r2 and r3 unpacked weights, r4 to r9 sums, r10 end of a
+ * pair's weights, r11 where its sums go, r12 and lr words of columns. */
+__attribute__((naked, noinline, unused)) static void
+fc_dot_pairs(__attribute__((unused)) const int8_t *weights, __attribute__((unused)) const int16_t *columns,
+             __attribute__((unused)) int32_t groups, __attribute__((unused)) int32_t *sums,
+             __attribute__((unused)) const int32_t *end)
+{
+    __asm__ volatile("push   {r4-r11, lr}        \n"
+                     "lsl    r2, r2, #3          \n"
+                     "push   {r1, r2}            \n"
+                     "mov    r10, r0             \n"
+                     "mov    r11, r3             \n"
+                     "ldr    r3, [r0], #4        \n"
+                     "2:                         \n" /* a pair; its first word of weights is in r3 */
+                     "ldrd   r1, r2, [sp]        \n"
+                     "ldmia  r11, {r4-r9}        \n"
+                     "add    r10, r10, r2        \n"
+                     "ldr    r12, [r1], #4       \n"
+                     "1:                         \n" /* a group */
+                     "sxtb16 r2, r3              \n"
+                     "ldr    lr, [r1], #4        \n"
+                     "smlad  r4, r2, r12, r4     \n"
+                     "sxtb16 r3, r3, ror #8      \n"
+                     "smlad  r5, r2, lr, r5      \n"
+                     "smlad  r7, r3, r12, r7     \n"
+                     "ldr    r12, [r1], #4       \n"
+                     "smlad  r8, r3, lr, r8      \n"
+                     "ldr    lr, [r1], #4        \n"
+                     "smlad  r6, r2, r12, r6     \n"
+                     "ldr    r2, [r0], #4        \n"
+                     "smlad  r9, r3, r12, r9     \n"
+                     "ldr    r12, [r1], #4       \n"
+                     "sxtb16 r3, r2              \n"
+                     "smlad  r4, r3, lr, r4      \n"
+                     "sxtb16 r2, r2, ror #8      \n"
+                     "smlad  r5, r3, r12, r5     \n"
+                     "smlad  r7, r2, lr, r7      \n"
+                     "ldr    lr, [r1], #4        \n"
+                     "smlad  r8, r2, r12, r8     \n"
+                     "ldr    r12, [r1], #4       \n"
+                     "smlad  r6, r3, lr, r6      \n"
+                     "ldr    r3, [r0], #4        \n"
+                     "smlad  r9, r2, lr, r9      \n"
+                     "cmp    r0, r10             \n"
+                     "bls    1b                  \n"
+                     "stmia  r11!, {r4-r9}       \n"
+                     "ldr    r2, [sp, #44]       \n" /* end: the fifth argument, above eleven registers */
+                     "cmp    r11, r2             \n"
+                     "bne    2b                  \n"
+                     "add    sp, sp, #8          \n"
+                     "pop    {r4-r11, pc}        \n");
 }
+#else
+FC_INLINE void fc_dot_pairs(const int8_t *weights, const int16_t *columns, int32_t groups, int32_t *sums,
+                            const int32_t *end)
+{
+    for (; sums != end; sums += 2 * FC_COLUMNS) {
+        for (int32_t word = 0; word < groups * 2; word++) {
+            const uint32_t w = fc_load_word(weights);
+            const uint32_t first = fc_even_bytes(w), second = fc_odd_bytes(w);
+            for (int32_t i = 0; i < FC_COLUMNS; i++) {
+                const uint32_t values = fc_load_word(columns + 2 * (word * FC_COLUMNS + i));
+                sums[i] = fc_smlad(first, values, sums[i]);
+                sums[FC_COLUMNS + i] = fc_smlad(second, values, sums[FC_COLUMNS + i]);
+            }
+            weights += 4;
+        }
+    }
+}
+#endif
 
 /* Two channels by one column whose words lie next to each other. */
 FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t groups, int32_t sums[2])

@@ -92,19 +92,22 @@ FC_INLINE void fc_conv_2d_gather_bytes(const struct fc_conv_2d *p, const int8_t 
     (void)fc_widen(patch, p->kernel_height * run, p->input_zero_point, column, 2 * FC_COLUMNS);
 }
 
-/* input   input_height * input_width * input_channels
+/* Rows `first_row` to `first_row + rows` of the output.
+ *
+ * input   input_height * input_width * input_channels
  * weights ceil(output_channels / 2) pairs * groups * 8 bytes, packed, and FC_WEIGHTS_MARGIN
  * table   output_channels entries
  * columns fc_conv_2d_scratch_size bytes, 4-byte aligned
- * output  output_height * output_width * output_channels; must not overlap input
+ * output  rows * output_width * output_channels; must not overlap input
  *
  * Three output pixels at a time, in reading order; where fewer are left, the others' results are dropped. */
-FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
-                             const struct fc_channel *table, int16_t *columns, int8_t *output)
+FC_INLINE void fc_conv_2d_rows_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
+                                  const struct fc_channel *table, int16_t *columns, int32_t first_row,
+                                  int32_t rows, int8_t *output)
 {
     const int32_t groups = fc_conv_2d_groups(p), channels = p->output_channels;
-    const int32_t pixels = p->output_height * p->output_width;
-    int32_t y = 0, x = 0;
+    const int32_t pixels = rows * p->output_width;
+    int32_t y = first_row, x = 0;
     for (int32_t pixel = 0; pixel < pixels; pixel += FC_COLUMNS) {
         const int32_t count = pixels - pixel < FC_COLUMNS ? pixels - pixel : FC_COLUMNS;
         for (int32_t i = 0; i < count; i++) {
@@ -125,24 +128,48 @@ FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, co
         int8_t *first = output + pixel * channels;
         int8_t *second = count > 1 ? first + channels : first;
         int8_t *third = count > 2 ? second + channels : first;
-        const int8_t *pair = weights;
-        for (int32_t c = 0; c < channels; c += 2) {
-            const int32_t d = c + 1 < channels ? c + 1 : c;
-            const struct fc_channel c0 = table[c], c1 = table[d];
-            int32_t sums[2 * FC_COLUMNS] = {c0.bias, c0.bias, c0.bias, c1.bias, c1.bias, c1.bias};
-            fc_dot_2x3(pair, columns, groups, sums);
-            pair += groups * 2 * FC_GROUP;
-#define FC_OUTPUT(sum, channel)                                                                              \
-    fc_requantize((sum), (channel).scale, p->scale_down, p->output_zero_point, p->output_min, p->output_max)
-            third[d] = FC_OUTPUT(sums[5], c1);
-            second[d] = FC_OUTPUT(sums[4], c1);
-            first[d] = FC_OUTPUT(sums[3], c1);
-            third[c] = FC_OUTPUT(sums[2], c0);
-            second[c] = FC_OUTPUT(sums[1], c0);
-            first[c] = FC_OUTPUT(sums[0], c0);
+        const int8_t *packed = weights;
+        for (int32_t start = 0; start < channels; start += 2 * FC_PAIRS) {
+            const int32_t left = (channels - start + 1) / 2;
+            const int32_t pairs = left < FC_PAIRS ? left : FC_PAIRS;
+            int32_t sums[FC_PAIRS][2 * FC_COLUMNS];
+            for (int32_t pair = 0; pair < pairs; pair++) {
+                const int32_t c = start + 2 * pair, d = c + 1 < channels ? c + 1 : c;
+                for (int32_t i = 0; i < FC_COLUMNS; i++) {
+                    sums[pair][i] = table[c].bias;
+                    sums[pair][FC_COLUMNS + i] = table[d].bias;
+                }
+            }
+            fc_dot_pairs(packed, columns, groups, sums[0], sums[0] + pairs * 2 * FC_COLUMNS);
+            packed += pairs * groups * 2 * FC_GROUP;
+            for (int32_t pair = 0; pair < pairs; pair++) {
+                const int32_t c = start + 2 * pair, d = c + 1 < channels ? c + 1 : c;
+                const struct fc_scale s0 = table[c].scale, s1 = table[d].scale;
+#define FC_OUTPUT(column, scale)                                                                             \
+    fc_requantize(sums[pair][column], (scale), p->scale_down, p->output_zero_point, p->output_min,           \
+                  p->output_max)
+                /* All before any is stored: a store of bytes might change the sums, for all a compiler knows.
+                 */
+                const int8_t c_first = FC_OUTPUT(0, s0), c_second = FC_OUTPUT(1, s0),
+                             c_third = FC_OUTPUT(2, s0);
+                const int8_t d_first = FC_OUTPUT(3, s1), d_second = FC_OUTPUT(4, s1),
+                             d_third = FC_OUTPUT(5, s1);
+                third[d] = d_third;
+                second[d] = d_second;
+                first[d] = d_first;
+                third[c] = c_third;
+                second[c] = c_second;
+                first[c] = c_first;
 #undef FC_OUTPUT
+            }
         }
     }
+}
+
+FC_INLINE void fc_conv_2d_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,
+                             const struct fc_channel *table, int16_t *columns, int8_t *output)
+{
+    fc_conv_2d_rows_s8(p, input, weights, table, columns, 0, p->output_height, output);
 }
 
 #endif

@@ -58,15 +58,17 @@ FC_INLINE int32_t fc_scale_any(int32_t value, struct fc_scale scale)
     return fc_rounding_shift_right(fc_high_mul((int32_t)((uint32_t)value << left), scale.mantissa), right);
 }
 
-/* The same result where |value| < 2^30 and shift is -31..-1, in a third of the instructions.
+/* The same result plus `offset` (-256..256) where |value| < 2^30 and shift is -31..-1, in a third of the
+ * instructions.
  *
  * Doubling the accumulator turns the first rounding into the high word of a rounded product (SMMULR). The
  * second rounds halves away from zero: for negative y that is half up of y - 1, and y - 1 is y + (y >> 31).
- * Shifting by one less than wanted and halving with a 1 added rounds half up without overflow. */
-FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale)
+ * Shifting by one less than wanted and halving with a 1 added rounds half up; the offset, doubled, goes into
+ * that same addition. Nothing overflows: |y| < 2^30. */
+FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale, int32_t offset)
 {
     const int32_t y = fc_smmulr(value * 2, scale.mantissa);
-    return (((y + (y >> 31)) >> (-scale.shift - 1)) + 1) >> 1;
+    return (((y + (y >> 31)) >> (-scale.shift - 1)) + (1 + 2 * offset)) >> 1;
 }
 
 /* Scales an accumulator to an int8 output. `down` is a literal: the planner has proved for the whole layer
@@ -74,12 +76,12 @@ FC_INLINE int32_t fc_scale_down(int32_t value, struct fc_scale scale)
 FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool down, int32_t zero_point,
                                int32_t low, int32_t high)
 {
-    const int32_t scaled = down ? fc_scale_down(accumulator, scale) : fc_scale_any(accumulator, scale);
-    const int32_t shifted = fc_wrapping_add(scaled, zero_point);
+    const int32_t scaled = down ? fc_scale_down(accumulator, scale, zero_point)
+                                : fc_wrapping_add(fc_scale_any(accumulator, scale), zero_point);
     if (low == INT8_MIN && high == INT8_MAX) {
-        return (int8_t)fc_saturate_8(shifted);
+        return (int8_t)fc_saturate_8(scaled);
     }
-    return (int8_t)fc_clamp(shifted, low, high);
+    return (int8_t)fc_clamp(scaled, low, high);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define FC_NN_H
 
 #include "fc_conv_2d.h"
+#include "fc_conv_2d_max_pool.h"
 #include "fc_depthwise_conv_2d.h"
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
@@ -12,6 +13,6 @@
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */
-#define FC_NN_VERSION 2
+#define FC_NN_VERSION 3
 
 #endif

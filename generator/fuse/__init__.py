@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from generator.graph import Graph, Reshape, Tensor
+from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, PoolKind, Reshape, Tensor
 
 
 def fuse(graph: Graph) -> Graph:
     """All passes, in order."""
-    return drop_unread(merge_reshapes(graph))
+    return pool_in_convolutions(drop_unread(merge_reshapes(graph)))
 
 
 def merge_reshapes(graph: Graph) -> Graph:
@@ -44,3 +44,48 @@ def drop_unread(graph: Graph) -> Graph:
     live.update(graph.inputs)
     tensors: dict[int, Tensor] = {i: t for i, t in graph.tensors.items() if i in live}
     return replace(graph, tensors=tensors, operators=tuple(reversed(kept)))
+
+
+def pool_in_convolutions(graph: Graph) -> Graph:
+    """A convolution that only a maximum pooling reads becomes one operator with it.
+
+    Its full result then never exists. The windows must tile: no padding, strides equal to the window.
+    """
+    pools: dict[int, Operator] = {}
+    for operator in graph.operators:
+        pool = _pool_that_alone_reads(graph, operator)
+        if pool is not None:
+            pools[operator.index] = pool
+    absorbed = {pool.index for pool in pools.values()}
+    operators = tuple(
+        _pooled(graph, operator, pools[operator.index]) if operator.index in pools else operator
+        for operator in graph.operators
+        if operator.index not in absorbed
+    )
+    return drop_unread(replace(graph, operators=operators))
+
+
+def _pool_that_alone_reads(graph: Graph, operator: Operator) -> Operator | None:
+    if not isinstance(operator.attributes, Conv2D) or operator.outputs[0] in graph.outputs:
+        return None
+    readers = list(graph.readers(operator.outputs[0]))
+    pool = readers[0].attributes if len(readers) == 1 else None
+    tiles = (
+        isinstance(pool, Pool2D)
+        and pool.kind is PoolKind.MAX
+        and pool.padding.is_none
+        and pool.stride == pool.window
+    )
+    return readers[0] if tiles else None
+
+
+def _pooled(graph: Graph, operator: Operator, reader: Operator) -> Operator:
+    convolution, pool = operator.attributes, reader.attributes
+    if not isinstance(convolution, Conv2D) or not isinstance(pool, Pool2D):
+        raise TypeError(f"{operator} and {reader} are no convolution and pooling")
+    _, height, width, _ = graph.result(operator).shape
+    return replace(
+        operator,
+        attributes=PooledConv2D(convolution, pool, (height, width)),
+        outputs=reader.outputs,
+    )

@@ -92,6 +92,20 @@ class Pool2D(Attributes):
 
 
 @dataclass(frozen=True)
+class PooledConv2D(Attributes):
+    """A convolution whose result only a maximum pooling reads, without gaps or overlaps; inputs as Conv2D's.
+
+    ``convolved`` is height and width of what the convolution gives; rows and columns that no window covers
+    need not be computed.
+    """
+
+    name: ClassVar[str] = "CONV_2D+MAX_POOL_2D"
+    convolution: Conv2D
+    pool: Pool2D
+    convolved: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class FullyConnected(Attributes):
     """Inputs: activations flattened to rows of the weights' depth, weights OI, optional bias."""
 

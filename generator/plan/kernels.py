@@ -25,6 +25,7 @@ from generator.graph import (
     Logistic,
     Operator,
     Pool2D,
+    PooledConv2D,
     PoolKind,
     Quantize,
     Softmax,
@@ -114,6 +115,11 @@ def conv_2d_scratch_bytes(depth: int, channels: int) -> int:
     return groups(depth) * GROUP * COLUMNS * 2 + COLUMNS_MARGIN_BYTES + patch
 
 
+def pooled_conv_2d_scratch_bytes(depth: int, channels: int, row_bytes: int) -> int:
+    """Twin of fc_conv_2d_max_pool_scratch_size: columns, then ``row_bytes`` of the convolution's rows."""
+    return -(-conv_2d_scratch_bytes(depth, channels) // 4) * 4 + row_bytes
+
+
 def fully_connected_scratch_bytes(depth: int) -> int:
     """Twin of fc_fully_connected_scratch_size: one int16 column."""
     return groups(depth) * GROUP * 2
@@ -175,47 +181,127 @@ def _window(
     }
 
 
-def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
-    attributes = cast(Conv2D, operator.attributes)
-    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+@dataclass(frozen=True)
+class _Convolution:
+    """What CONV_2D needs, alone or with its pooling."""
+
+    fields: dict[str, int | float | bool | str]
+    tables: tuple[Table, ...]
+    depth: int
+    channels_in: int
+    channels_out: int
+    in_words: bool
+    why: str
+
+    def products(self, pixels: int) -> int:
+        """Products that the kernel computes for so many pixels, padding included."""
+        return pixels * groups(self.depth) * GROUP * -(-self.channels_out // 2) * 2
+
+
+def _convolution(
+    graph: Graph, operator: Operator, attributes: Conv2D, height: int, width: int
+) -> _Convolution:
+    source, weights = graph.operand(operator, 0), graph.operand(operator, 1)
     channels_out, kernel_h, kernel_w, channels_in = weights.shape
     depth = kernel_h * kernel_w * channels_in
     flat = cast("NDArray[np.int8]", weights.values).reshape(channels_out, depth)
     biases, multipliers = _biases(graph, operator, channels_out), conv_multipliers(graph, operator)
-    pixels = result.shape[1] * result.shape[2]
     in_words = channels_in % GROUP == 0
+    return _Convolution(
+        fields={
+            "input_height": source.shape[1],
+            "input_width": source.shape[2],
+            "input_channels": channels_in,
+            "output_height": height,
+            "output_width": width,
+            "output_channels": channels_out,
+            **_window(graph, operator, attributes),
+            "scale_down": scales_down(flat, biases, source.quant.zero_point, multipliers),
+        },
+        tables=(
+            _weight_table(
+                pack_pairs(flat),
+                f"{weights.name} OHWI {_dims(weights.shape)}, two products of two channels per word",
+            ),
+            _channel_table(biases, multipliers),
+        ),
+        depth=depth,
+        channels_in=channels_in,
+        channels_out=channels_out,
+        in_words=in_words,
+        why=f"input channels ({channels_in}) come in whole words, widened where they lie"
+        if in_words
+        else f"input channels ({channels_in}) come in no whole words: put together, then widened",
+    )
+
+
+def _conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
+    _, height, width, _ = graph.result(operator).shape
+    convolution = _convolution(graph, operator, cast(Conv2D, operator.attributes), height, width)
+    pixels = height * width
     return [
         Candidate(
-            name="conv_2d_words" if in_words else "conv_2d_bytes",
+            name="conv_2d_words" if convolution.in_words else "conv_2d_bytes",
             function="fc_conv_2d_s8",
             params_type="fc_conv_2d",
-            params=_fields(
-                input_height=source.shape[1],
-                input_width=source.shape[2],
-                input_channels=channels_in,
-                output_height=result.shape[1],
-                output_width=result.shape[2],
-                output_channels=channels_out,
-                **_window(graph, operator, attributes),
-                scale_down=scales_down(flat, biases, source.quant.zero_point, multipliers),
-            ),
-            why=f"input channels ({channels_in}) come in whole words, widened where they lie"
-            if in_words
-            else f"input channels ({channels_in}) come in no whole words: put together, then widened",
+            params=_fields(**convolution.fields),
+            why=convolution.why,
             work=Work(
-                products=pixels * groups(depth) * GROUP * -(-channels_out // 2) * 2,
-                gathered=pixels * depth,
-                outputs=pixels * channels_out,
+                products=convolution.products(pixels),
+                gathered=pixels * convolution.depth,
+                outputs=pixels * convolution.channels_out,
             ),
-            macs=pixels * depth * channels_out,
-            tables=(
-                _weight_table(
-                    pack_pairs(flat),
-                    f"{weights.name} OHWI {_dims(weights.shape)}, two products of two channels per word",
-                ),
-                _channel_table(biases, multipliers),
+            macs=pixels * convolution.depth * convolution.channels_out,
+            tables=convolution.tables,
+            scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.channels_in),
+            scratch_type="int16_t",
+        )
+    ]
+
+
+def _pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
+    attributes = cast(PooledConv2D, operator.attributes)
+    result = graph.result(operator)
+    _, rows, columns, channels = result.shape
+    window_h, window_w = attributes.pool.window
+    convolution = _convolution(graph, operator, attributes.convolution, window_h, columns * window_w)
+    row_pool = {
+        "input_height": window_h,
+        "input_width": columns * window_w,
+        "channels": channels,
+        "output_height": 1,
+        "output_width": columns,
+        "window_height": window_h,
+        "window_width": window_w,
+        "stride_height": window_h,
+        "stride_width": window_w,
+        "pad_top": 0,
+        "pad_left": 0,
+        **_output_range(graph, operator, attributes.pool.activation),
+    }
+    pixels = rows * window_h * columns * window_w
+    height, width = attributes.convolved
+    return [
+        Candidate(
+            name="conv_2d_words_max_pool" if convolution.in_words else "conv_2d_bytes_max_pool",
+            function="fc_conv_2d_max_pool_s8",
+            params_type="fc_conv_2d_max_pool",
+            params=(
+                *_fields(**{f"conv.{name}": value for name, value in convolution.fields.items()}),
+                *_fields(**{f"row_pool.{name}": value for name, value in row_pool.items()}),
+                *_fields(rows=rows),
             ),
-            scratch_bytes=conv_2d_scratch_bytes(depth, channels_in),
+            why=f"{convolution.why}; pooled row by row: its {height * width * channels:,} B never exist",
+            work=Work(
+                products=convolution.products(pixels),
+                gathered=pixels * convolution.depth,
+                outputs=pixels * channels,
+            ),
+            macs=height * width * convolution.depth * channels,
+            tables=convolution.tables,
+            scratch_bytes=pooled_conv_2d_scratch_bytes(
+                convolution.depth, convolution.channels_in, window_h * columns * window_w * channels
+            ),
             scratch_type="int16_t",
         )
     ]
@@ -470,6 +556,7 @@ def _dims(shape: tuple[int, ...]) -> str:
 
 KERNELS: Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]] = {
     Conv2D: _conv_2d,
+    PooledConv2D: _pooled_conv_2d,
     DepthwiseConv2D: _depthwise_conv_2d,
     FullyConnected: _fully_connected,
     Pool2D: _pool_2d,

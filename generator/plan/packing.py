@@ -12,7 +12,7 @@ from generator.fixedpoint import Multiplier
 GROUP = 4
 COLUMNS = 3
 WEIGHTS_MARGIN_BYTES = 4
-COLUMNS_MARGIN_BYTES = 4 * COLUMNS
+COLUMNS_MARGIN_BYTES = 4
 _COLUMNS_PER_LINE = 24
 
 

@@ -117,7 +117,13 @@ def _draft_steps(graph: Graph) -> list[_Draft]:
         ranked = sorted(candidates, key=lambda c: c.estimated_cycles)
         index = len(drafts)
         drafts.append(
-            _Draft(index, operator, f"step_{index:02}_{operator.name.lower()}", ranked[0], tuple(ranked[1:]))
+            _Draft(
+                index,
+                operator,
+                f"step_{index:02}_{c_identifier(operator.name)}",
+                ranked[0],
+                tuple(ranked[1:]),
+            )
         )
     return drafts
 

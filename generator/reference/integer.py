@@ -25,10 +25,12 @@ from generator.graph import (
     Operator,
     Padding,
     Pool2D,
+    PooledConv2D,
     PoolKind,
     Quantize,
     Reshape,
     Softmax,
+    Tensor,
 )
 from generator.requantize import (
     activation_range,
@@ -94,7 +96,16 @@ def _patches(
 
 
 def _conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
-    attributes = cast(Conv2D, operator.attributes)
+    return _convolved(graph, operator, values, cast(Conv2D, operator.attributes))
+
+
+def _pooled_conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
+    attributes = cast(PooledConv2D, operator.attributes)
+    image = _convolved(graph, operator, values, attributes.convolution)
+    return _pooled(image.astype(np.int64), attributes.pool, graph.result(operator))
+
+
+def _convolved(graph: Graph, operator: Operator, values: Values, attributes: Conv2D) -> Array:
     weights = graph.operand(operator, 1)
     image = _integers(graph, operator, values)[0] - graph.operand(operator, 0).quant.zero_point
     patches = _patches(
@@ -138,9 +149,11 @@ def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
 
 
 def _pool_2d(graph: Graph, operator: Operator, values: Values) -> Array:
-    attributes = cast(Pool2D, operator.attributes)
     image = _integers(graph, operator, values)[0]
-    result = graph.result(operator)
+    return _pooled(image, cast(Pool2D, operator.attributes), graph.result(operator))
+
+
+def _pooled(image: IntArray, attributes: Pool2D, result: Tensor) -> Array:
     outside = -(1 << 20)  # below every value; marks padding, which no window counts
     patches = _patches(
         _padded(image, attributes.padding, outside), attributes.window, attributes.stride, (1, 1)
@@ -207,6 +220,7 @@ def _dequantize(graph: Graph, operator: Operator, values: Values) -> Array:
 
 _COMPUTE: dict[type[Attributes], Callable[[Graph, Operator, Values], Array]] = {
     Conv2D: _conv_2d,
+    PooledConv2D: _pooled_conv_2d,
     DepthwiseConv2D: _depthwise_conv_2d,
     FullyConnected: _fully_connected,
     Pool2D: _pool_2d,

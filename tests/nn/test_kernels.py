@@ -81,6 +81,38 @@ def convolutions(draw: st.DrawFn, *, depthwise: bool) -> Make:
 
 
 @st.composite
+def pooled_convolutions(draw: st.DrawFn) -> Make:
+    kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    pool = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    same, per_channel = draw(st.booleans()), draw(st.booleans())
+    stride = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    # At least one window; rows and columns that none covers happen.
+    height = draw(st.integers(stride[0] * pool[0] + kernel[0], 14))
+    width = draw(st.integers(stride[1] * pool[1] + kernel[1], 14))
+    channels, filters = draw(st.sampled_from([1, 3, 4, 8])), draw(st.integers(1, 7))
+    activation, pool_activation = draw(activations), draw(activations)
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.00002, 0.05]))
+    return lambda rng: models.convolution(
+        rng,
+        depthwise=False,
+        height=height,
+        width=width,
+        channels=channels,
+        filters=filters,
+        kernel=kernel,
+        stride=stride,
+        same=same,
+        activation=activation,
+        per_channel=per_channel,
+        zero_points=points,
+        output_scale=output_scale,
+        pool=pool,
+        pool_activation=pool_activation,
+    )
+
+
+@st.composite
 def fully_connecteds(draw: st.DrawFn) -> Make:
     rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
     activation, per_channel, bias = draw(activations), draw(st.booleans()), draw(st.booleans())
@@ -176,6 +208,7 @@ def conversions(draw: st.DrawFn) -> Make:
 
 OPERATORS = {
     "CONV_2D": convolutions(depthwise=False),
+    "CONV_2D+MAX_POOL_2D": pooled_convolutions(),
     "DEPTHWISE_CONV_2D": convolutions(depthwise=True),
     "FULLY_CONNECTED": fully_connecteds(),
     "POOL_2D": pools(),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.fuse import fuse
-from generator.graph import Graph
+from generator.graph import Graph, PooledConv2D
 from generator.plan import BufferArgument, Plan, make_plan
 from generator.plan.arena import Packing, Request, Segment, pack
 from generator.plan.types import ARENA_ALIGNMENT_BYTES
@@ -118,11 +118,24 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
 
 
 def _scratch_bytes(graph: Graph, operator_index: int) -> int:
-    """int16 columns of what one output sees, in groups of four: two for CONV_2D, one for FULLY_CONNECTED."""
+    """int16 columns of what an output sees, in groups of four: three for CONV_2D, one for FULLY_CONNECTED.
+
+    CONV_2D reads one word more, keeps a patch of bytes where its input channels are no whole words,
+    and with its pooling the rows of a row of windows.
+    """
     operator = next(o for o in graph.operators if o.index == operator_index)
-    columns = {"CONV_2D": 2, "FULLY_CONNECTED": 1}.get(operator.name, 0)
-    depth = math.prod(graph.operand(operator, 1).shape[1:]) if columns else 0
-    return columns * -(-depth // 4) * 4 * 2
+    if operator.name not in ("CONV_2D", "CONV_2D+MAX_POOL_2D", "FULLY_CONNECTED"):
+        return 0
+    shape = graph.operand(operator, 1).shape
+    padded = -(-math.prod(shape[1:]) // 4) * 4
+    if operator.name == "FULLY_CONNECTED":
+        return padded * 2
+    scratch = padded * 3 * 2 + 4 + (padded if shape[3] % 4 else 0)
+    if isinstance(operator.attributes, PooledConv2D):
+        height, width = operator.attributes.pool.window
+        _, _, columns, channels = graph.result(operator).shape
+        scratch = -(-scratch // 4) * 4 + height * columns * width * channels
+    return scratch
 
 
 # The kernels whose headers allow an output that starts where an input starts.

@@ -13,7 +13,12 @@ from generator.assets import firmware_dir
 from generator.fixedpoint import Multiplier
 from generator.fuse import fuse
 from generator.plan import make_plan
-from generator.plan.kernels import conv_2d_scratch_bytes, fully_connected_scratch_bytes, scales_down
+from generator.plan.kernels import (
+    conv_2d_scratch_bytes,
+    fully_connected_scratch_bytes,
+    pooled_conv_2d_scratch_bytes,
+    scales_down,
+)
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
@@ -29,7 +34,11 @@ int main(void)
     while (scanf("%d %d %d", &h, &w, &c) == 3) {
         const struct fc_conv_2d conv = {.kernel_height = h, .kernel_width = w, .input_channels = c};
         const struct fc_fully_connected full = {.depth = h * w * c};
-        printf("%d %d\\n", (int)fc_conv_2d_scratch_size(&conv), (int)fc_fully_connected_scratch_size(&full));
+        const struct fc_conv_2d_max_pool pooled = {
+            .conv = {.kernel_height = h, .kernel_width = w, .input_channels = c,
+                     .output_height = 2, .output_width = 3, .output_channels = 5}};
+        printf("%d %d %d\\n", (int)fc_conv_2d_scratch_size(&conv),
+               (int)fc_fully_connected_scratch_size(&full), (int)fc_conv_2d_max_pool_scratch_size(&pooled));
     }
     return 0;
 }
@@ -55,6 +64,7 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
         assert list(map(int, line.split())) == [
             conv_2d_scratch_bytes(depth, c),
             fully_connected_scratch_bytes(depth),
+            pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
         ]
 
 

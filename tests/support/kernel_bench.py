@@ -19,6 +19,7 @@ import numpy as np
 
 from generator.assets import firmware_dir
 from generator.emulator import Machine
+from generator.fuse import fuse
 from generator.graph import Graph
 from generator.plan.kernels import KERNELS, Candidate
 from generator.read import read_tflite_bytes
@@ -286,8 +287,8 @@ def _output(case: Case, before: bytes, after: bytes, offset: int) -> bytes:
 
 
 def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
-    """The model's only operator with each kernel that can run it."""
-    graph = read_tflite_bytes(model, "case", "case")
+    """The model's only operator, after fusing, with each kernel that can run it."""
+    graph = fuse(read_tflite_bytes(model, "case", "case"))
     (operator,) = graph.operators
     data = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
     return graph, [

@@ -133,8 +133,13 @@ def convolution(
     weight_scales: Sequence[float] | None = None,
     bias_range: int = 2000,
     weights: np.ndarray | None = None,
+    pool: tuple[int, int] | None = None,
+    pool_activation: int = 0,
 ) -> bytes:
-    """One CONV_2D, or DEPTHWISE_CONV_2D with ``filters`` outputs (a multiple of ``channels``)."""
+    """One CONV_2D, or DEPTHWISE_CONV_2D with ``filters`` outputs (a multiple of ``channels``).
+
+    With ``pool`` a MAX_POOL_2D of such windows follows.
+    """
     model = ModelBuilder()
     out_h = output_size(height, (kernel[0] - 1) * dilation[0] + 1, stride[0], same)
     out_w = output_size(width, (kernel[1] - 1) * dilation[1] + 1, stride[1], same)
@@ -160,6 +165,11 @@ def convolution(
     if depthwise:
         options.depthMultiplier = filters // channels
     model.operator("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, [result], options)
+    if pool is not None:
+        shape = (1, out_h // pool[0], out_w // pool[1], filters)
+        pooled = model.tensor(shape, scale=output_scale, zero_point=zero_points[1])
+        model.operator("MAX_POOL_2D", [result], [pooled], pool_options(pool, pool, False, pool_activation))
+        result = pooled
     return model.finish([source], [result])
 
 
@@ -196,6 +206,15 @@ def fully_connected(
     return model.finish([source], [result])
 
 
+def pool_options(window: tuple[int, int], stride: tuple[int, int], same: bool, activation: int) -> Any:
+    options = schema.Pool2DOptionsT()
+    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
+    options.filterHeight, options.filterWidth = window
+    options.strideH, options.strideW = stride
+    options.fusedActivationFunction = activation
+    return options
+
+
 def pool(
     *,
     kind: str,
@@ -218,12 +237,7 @@ def pool(
         channels,
     )
     result = model.tensor(shape, scale=scale, zero_point=zero_point)
-    options = schema.Pool2DOptionsT()
-    options.padding = schema.Padding.SAME if same else schema.Padding.VALID
-    options.filterHeight, options.filterWidth = window
-    options.strideH, options.strideW = stride
-    options.fusedActivationFunction = activation
-    model.operator(f"{kind}_POOL_2D", [source], [result], options)
+    model.operator(f"{kind}_POOL_2D", [source], [result], pool_options(window, stride, same, activation))
     return model.finish([source], [result])
 
 

@@ -1,0 +1,51 @@
+"""The inline assembly leaves the compiler the registers that it needs, whatever it is asked to do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from generator.assets import firmware_dir
+from tests.support import models
+from tests.support.kernel_bench import ARM, STRICT, cases_of, driver_source
+
+FLAGS = (["-O0"], ["-Os"], ["-O3"], ["-O2", "-fno-omit-frame-pointer"], ["-O1", "-fno-omit-frame-pointer"])
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+@pytest.mark.parametrize("pool", [None, (2, 2)])
+def test_convolution_compiles(flags: list[str], pool: tuple[int, int] | None, tmp_path: Path) -> None:
+    model = models.convolution(
+        np.random.default_rng(0),
+        depthwise=False,
+        height=9,
+        width=9,
+        channels=3,
+        filters=5,
+        kernel=(3, 3),
+        pool=pool,
+    )
+    _, (case,) = cases_of(model, [])
+    source = tmp_path / "driver.c"
+    source.write_text(driver_source(case.candidate))
+    done = subprocess.run(
+        [
+            "arm-none-eabi-gcc",
+            *ARM,
+            *STRICT,
+            *flags,
+            "-I",
+            firmware_dir() / "nn",
+            "-c",
+            source,
+            "-o",
+            tmp_path / "driver.o",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
