@@ -8,6 +8,8 @@ cd "$(dirname "$0")"
 VENV=.venv
 STAMPS=$VENV/firmcast
 
+command=${1-}
+
 say() { echo "run.sh: $*" >&2; }
 
 # Debian packages that are not there yet, named by the program or file that tells.
@@ -19,6 +21,8 @@ missing_packages() {
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v python3 >/dev/null || echo python3
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    # The tests ask it which files are the project's.
+    [ "$command" != test ] || command -v git >/dev/null || echo git
 }
 
 install_packages() {
@@ -59,11 +63,11 @@ install_extra() {
     fingerprint >"$stamp"
 }
 
-case ${1-} in
+case $command in
     "" | -h | --help) say "usage: ./run.sh build|test|analyze|validate|emulate|train|quantize|evaluate|flash|monitor ..." ;;
 esac
 
-case ${1-} in
+case $command in
     test)
         shift
         install_extra train
@@ -74,7 +78,7 @@ case ${1-} in
     flash | monitor) install_extra serial ;;
     *) install_extra image ;;
 esac
-case ${1-} in
+case $command in
     validate) install_extra serial ;;
     monitor) install_extra image ;;
 esac
