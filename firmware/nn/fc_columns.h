@@ -113,18 +113,29 @@ FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t 
     sums[1] = s1;
 }
 
-/* Widens `count` activations, less their zero point, into a column; the rest of the last group is whatever
- * lies behind them and meets weights of 0. `stride` is the distance in halves from one word of the column to
- * the next: 2 alone, 2 * FC_COLUMNS among others. Returns where the column goes on. */
+/* Widens one word of activations, less the zero point of which `offsets` holds twice the negative. */
+FC_INLINE int16_t *fc_widen_word(uint32_t word, uint32_t offsets, int16_t *column, int32_t stride)
+{
+    fc_store_word(column, fc_add_halves(fc_even_bytes(word), offsets));
+    fc_store_word(column + stride, fc_add_halves(fc_odd_bytes(word), offsets));
+    return column + 2 * stride;
+}
+
+/* Widens `count` activations, less their zero point, into a column; the rest of the last group meets weights
+ * of 0. `stride` is the distance in halves from one word of the column to the next: 2 alone, 2 * FC_COLUMNS
+ * among others. Returns where the column goes on. */
 FC_INLINE int16_t *fc_widen(const int8_t *values, int32_t count, int32_t zero_point, int16_t *column,
                             int32_t stride)
 {
     const uint32_t offsets = fc_pack_halves(-zero_point, -zero_point);
-    for (int32_t i = 0; i < count; i += FC_GROUP) {
-        const uint32_t word = fc_load_word(values + i);
-        fc_store_word(column, fc_add_halves(fc_even_bytes(word), offsets));
-        fc_store_word(column + stride, fc_add_halves(fc_odd_bytes(word), offsets));
-        column += 2 * stride;
+    const int32_t whole = count / FC_GROUP * FC_GROUP;
+    for (int32_t i = 0; i < whole; i += FC_GROUP) {
+        column = fc_widen_word(fc_load_word(values + i), offsets, column, stride);
+    }
+    if (whole < count) {
+        uint32_t word = 0;
+        memcpy(&word, values + whole, (size_t)(count - whole));
+        column = fc_widen_word(word, offsets, column, stride);
     }
     return column;
 }

@@ -89,7 +89,7 @@ FC_INLINE void fc_conv_2d_gather_bytes(const struct fc_conv_2d *p, const int8_t 
             }
         }
     }
-    (void)fc_widen(patch, p->kernel_height * run, p->input_zero_point, column, 2 * FC_COLUMNS);
+    (void)fc_widen(patch, fc_conv_2d_groups(p) * FC_GROUP, p->input_zero_point, column, 2 * FC_COLUMNS);
 }
 
 /* Rows `first_row` to `first_row + rows` of the output.

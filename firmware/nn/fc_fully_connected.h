@@ -25,7 +25,7 @@ FC_INLINE int32_t fc_fully_connected_scratch_size(const struct fc_fully_connecte
     return fc_fully_connected_groups(p) * FC_GROUP * (int32_t)sizeof(int16_t);
 }
 
-/* input rows * depth, of which up to 3 bytes behind the end are read; weights ceil(units / 2) pairs * groups
+/* input rows * depth, weights ceil(units / 2) pairs * groups
  * * 8 bytes, output rows * units. */
 FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const int8_t *input,
                                      const int8_t *weights, const struct fc_channel *table, int16_t *column,

@@ -290,6 +290,13 @@ def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: 
     check_model(model, constant(value), rng, where, bench)
 
 
+@pytest.mark.parametrize("depth", [13, 14, 15])
+def test_nothing_is_read_behind_the_last_row(depth: int, where: str, bench: KernelBench) -> None:
+    """Rows that are no whole words and fill their buffer to the last byte."""
+    rng = np.random.default_rng(4)
+    check_model(models.fully_connected(rng, rows=16, depth=depth, units=3), random_inputs, rng, where, bench)
+
+
 @pytest.mark.parametrize("value", [-128, -1, 0, 127])
 def test_one_pixel_one_channel(value: int, where: str, bench: KernelBench) -> None:
     rng = np.random.default_rng(2)

@@ -34,23 +34,28 @@ GUARD_BYTES = 64
 
 _MAIN = """
 #include <stdio.h>
+#include <sanitizer/asan_interface.h>
 int main(void)
 {
-    for (;;) {
-        uint32_t size;
-        if (fread(&size, 4, 1, stdin) != 1) {
-            return 0;
-        }
-        /* Exactly as large as the case, so that the address sanitizer sees a step beyond. */
-        uint8_t *blob = malloc(size);
-        if (blob == NULL || fread(blob, 1, size, stdin) != size) {
+    /* Size, number of parts; start and end of each; the blob. Between the parts is out of bounds. */
+    uint32_t head[2], bounds[64];
+    while (fread(head, 4, 2, stdin) == 2) {
+        uint8_t *blob = malloc(head[0]);
+        if (blob == NULL || head[1] > 32 || fread(bounds, 8, head[1], stdin) != head[1] ||
+            fread(blob, 1, head[0], stdin) != head[0]) {
             return 1;
         }
+        for (uint32_t i = 0; i < head[1]; i++) {
+            const uint32_t next = i + 1 < head[1] ? bounds[2 * i + 2] : head[0];
+            ASAN_POISON_MEMORY_REGION(blob + bounds[2 * i + 1], next - bounds[2 * i + 1]);
+        }
         run_case(blob);
-        fwrite(blob, 1, size, stdout);
+        ASAN_UNPOISON_MEMORY_REGION(blob, head[0]);
+        fwrite(blob, 1, head[0], stdout);
         fflush(stdout);
         free(blob);
     }
+    return 0;
 }
 """
 
@@ -147,23 +152,36 @@ void run_case(uint8_t *blob)
 """
 
 
-def _blob(case: Case) -> tuple[bytes, int]:
-    """The blob and the offset of the output in it."""
+@dataclass(frozen=True)
+class Blob:
+    """What a driver gets: arguments apart from each other, and where each begins and ends."""
+
+    data: bytes
+    bounds: tuple[tuple[int, int], ...]
+
+    @property
+    def message(self) -> bytes:
+        """As the program on this computer reads it."""
+        flat = [edge for part in self.bounds for edge in part]
+        return struct.pack(f"<{2 + len(flat)}I", len(self.data), len(self.bounds), *flat) + self.data
+
+
+def _blob(case: Case) -> Blob:
     candidate = case.candidate
     parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
     if candidate.scratch_bytes:
         parts.append(b"\xa5" * candidate.scratch_bytes)
     parts.append(b"\xa5" * case.output_bytes)
-    offsets = []
+    bounds = []
     position = 4 * (len(parts) + len(case.values))
     body = b""
     for part in parts:
         aligned = -(-position // 16) * 16
         body += bytes([GUARD]) * (aligned - position) + part + bytes([GUARD]) * GUARD_BYTES
-        offsets.append(aligned)
+        bounds.append((aligned, aligned + len(part)))
         position = aligned + len(part) + GUARD_BYTES
-    head = struct.pack(f"<{len(offsets) + len(case.values)}i", *offsets, *case.values)
-    return head + body, offsets[-1]
+    head = struct.pack(f"<{len(bounds) + len(case.values)}i", *(start for start, _ in bounds), *case.values)
+    return Blob(head + body, tuple(bounds))
 
 
 def table_bytes(table: object) -> bytes:
@@ -185,32 +203,32 @@ class KernelBench:
         key = _key(case.candidate)
         if key not in self._programs:
             self._programs[key] = self._start_host(key, case.candidate)
-        blob, output = _blob(case)
+        blob = _blob(case)
         program = self._programs[key]
         assert program.stdin is not None
         assert program.stdout is not None
         try:
-            program.stdin.write(struct.pack("<I", len(blob)) + blob)
+            program.stdin.write(blob.message)
             program.stdin.flush()
         except BrokenPipeError:
             pass
-        result = program.stdout.read(len(blob))
-        if len(result) != len(blob):
+        result = program.stdout.read(len(blob.data))
+        if len(result) != len(blob.data):
             del self._programs[key]
             raise AssertionError(f"{case.candidate.function} stopped:\n{program.stderr.read().decode()}")
-        return _output(case, blob, result, output)
+        return _output(case, blob, result)
 
     def run_on_emulator(self, case: Case) -> bytes:
         key = _key(case.candidate)
         if key not in self._machines:
             self._machines[key] = self._make_machine(key, case.candidate)
         machine = self._machines[key]
-        blob, output = _blob(case)
-        assert len(blob) <= BLOB_BYTES
+        blob = _blob(case)
+        assert len(blob.data) <= BLOB_BYTES
         address = machine.image.symbols["fc_blob"].address
-        machine.write_memory(address, blob)
+        machine.write_memory(address, blob.data)
         machine.call("run_case", address)
-        return _output(case, blob, machine.read_memory(address, len(blob)), output)
+        return _output(case, blob, machine.read_memory(address, len(blob.data)))
 
     def close(self) -> None:
         for program in self._programs.values():
@@ -276,14 +294,15 @@ def _compile(command: list[str], source: Path, program: Path, libraries: list[st
     assert result.returncode == 0, result.stderr
 
 
-def _output(case: Case, before: bytes, after: bytes, offset: int) -> bytes:
+def _output(case: Case, blob: Blob, after: bytes) -> bytes:
     """The output, after a check that nothing but output and scratch was written."""
-    end = offset + case.output_bytes
-    scratch = case.candidate.scratch_bytes
-    start = offset - GUARD_BYTES - (-(-scratch // 16) * 16 if scratch else 0) - 16
-    assert after[: max(start, 0)] == before[: max(start, 0)], "the kernel wrote before its scratch"
-    assert after[end:] == before[end:], "the kernel wrote behind its output"
-    return after[offset:end]
+    writable = blob.bounds[-2:] if case.candidate.scratch_bytes else blob.bounds[-1:]
+    position = 0
+    for start, end in (*writable, (len(after), len(after))):
+        assert after[position:start] == blob.data[position:start], "the kernel wrote where it must not"
+        position = end
+    start, end = blob.bounds[-1]
+    return after[start:end]
 
 
 def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
