@@ -18,6 +18,7 @@ missing_packages() {
     [ -e /usr/lib/arm-none-eabi/include/stdint.h ] || [ -e /usr/include/newlib/stdint.h ] || echo libnewlib-arm-none-eabi
     command -v cmake >/dev/null || echo cmake
     command -v ninja >/dev/null || echo ninja-build
+    command -v make >/dev/null || echo make # what plain CMake takes
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v python3 >/dev/null || echo python3
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
