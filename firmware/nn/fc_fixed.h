@@ -84,4 +84,21 @@ FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool 
     return (int8_t)fc_clamp(scaled, low, high);
 }
 
+/* One output channel of the kernels that multiply activations as stored and scale down only. */
+struct fc_down_channel {
+    int32_t bias;     /* less the input's zero point times the channel's weights */
+    int32_t mantissa; /* as in fc_scale */
+    int32_t shift;    /* to the right, 1..31 */
+    int32_t rounding; /* 2^(shift - 1) + the output's zero point * 2^shift */
+};
+
+/* fc_scale_down of an accumulator that comes doubled, with the output's zero point added, not yet clamped.
+ * `one_sided`: no output lies below the zero point, so negative values need no rounding of their own; they come
+ * out at the zero point or below. */
+FC_INLINE int32_t fc_scale_twice(int32_t twice, struct fc_down_channel channel, bool one_sided)
+{
+    const int32_t y = fc_smmulr(twice, channel.mantissa);
+    return ((one_sided ? y : y + (y >> 31)) + channel.rounding) >> channel.shift;
+}
+
 #endif

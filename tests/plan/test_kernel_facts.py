@@ -13,12 +13,9 @@ from generator.assets import firmware_dir
 from generator.fixedpoint import Multiplier
 from generator.fuse import fuse
 from generator.plan import make_plan
-from generator.plan.kernels import (
-    conv_2d_scratch_bytes,
-    fully_connected_scratch_bytes,
-    pooled_conv_2d_scratch_bytes,
-    scales_down,
-)
+from generator.plan.kernels.candidate import scales_down
+from generator.plan.kernels.convolution import conv_2d_scratch_bytes, pooled_conv_2d_scratch_bytes
+from generator.plan.kernels.fully_connected import fully_connected_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes

@@ -1,0 +1,44 @@
+"""The kernel registry: for each operator the kernels of firmware/nn that can run it, with everything each
+needs. A faster variant is one more :class:`Candidate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from generator.graph import (
+    Add,
+    Attributes,
+    Conv2D,
+    DepthwiseConv2D,
+    Dequantize,
+    FullyConnected,
+    Graph,
+    Logistic,
+    Operator,
+    Pool2D,
+    PooledConv2D,
+    Quantize,
+    Softmax,
+)
+from generator.plan.kernels.candidate import Candidate, Table
+from generator.plan.kernels.convolution import conv_2d, pooled_conv_2d
+from generator.plan.kernels.depthwise import depthwise_conv_2d
+from generator.plan.kernels.elementwise import add, dequantize, logistic, quantize, softmax
+from generator.plan.kernels.fully_connected import fully_connected
+from generator.plan.kernels.pooling import pool_2d
+
+KERNELS: Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]] = {
+    Conv2D: conv_2d,
+    PooledConv2D: pooled_conv_2d,
+    DepthwiseConv2D: depthwise_conv_2d,
+    FullyConnected: fully_connected,
+    Pool2D: pool_2d,
+    Add: add,
+    Softmax: softmax,
+    Logistic: logistic,
+    Quantize: quantize,
+    Dequantize: dequantize,
+}
+
+__all__ = ["KERNELS", "Candidate", "Table"]

@@ -1,0 +1,190 @@
+"""What a kernel of firmware/nn needs to run an operator, and how its facts are written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.fixedpoint import INT32_MAX, Multiplier, wrap_int32
+from generator.graph import Activation, Conv2D, DepthwiseConv2D, Graph, Operator, Quantization
+from generator.plan.cost import COSTS, Work
+from generator.plan.packing import channel_lines, number_lines
+from generator.requantize import activation_range
+
+_CHANNEL_BYTES = 12  # struct fc_channel
+_DOWN_CHANNEL_BYTES = 16  # struct fc_down_channel
+_DOWN_LIMIT = 1 << 30  # fc_scale_down's accumulators stay below
+
+
+@dataclass(frozen=True)
+class Table:
+    """A constant that a kernel reads; gets its symbol and region from the planner."""
+
+    suffix: str
+    c_type: str
+    length: int
+    size_bytes: int
+    lines: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kernel that can run an operator. Arguments are input(s), ``tables``, scratch if any, output."""
+
+    name: str
+    function: str
+    params_type: str
+    params: tuple[tuple[str, str], ...]
+    why: str
+    work: Work
+    macs: int = 0
+    tables: tuple[Table, ...] = ()
+    scratch_bytes: int = 0
+    scratch_type: str = ""
+    input_types: tuple[str, ...] = ("int8_t",)
+    output_type: str = "int8_t"
+    in_place: tuple[int, ...] = ()
+    """Input positions whose buffer the output may take over from its first byte."""
+
+    @property
+    def estimated_cycles(self) -> int:
+        """Estimate from the plan alone."""
+        return COSTS[self.name].cycles(self.work)
+
+
+Params = tuple[tuple[str, str], ...]
+
+
+def fields(**values: int | float | bool | str) -> Params:
+    """Members of a parameter structure as C literals; floats to the last bit."""
+
+    def literal(value: int | float | bool | str) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float):
+            return f"{value.hex()}f"
+        return str(value)
+
+    return tuple((name, literal(value)) for name, value in values.items())
+
+
+def scale_literal(multiplier: Multiplier) -> str:
+    """``struct fc_scale``."""
+    return f"{{{multiplier.mantissa}, {multiplier.shift}}}"
+
+
+def dims(shape: tuple[int, ...]) -> str:
+    """As in 3x3x8."""
+    return "x".join(map(str, shape))
+
+
+def biases_of(graph: Graph, operator: Operator, channels: int) -> list[int]:
+    """Third input, or zeros."""
+    bias = graph.optional_operand(operator, 2)
+    return [0] * channels if bias is None else [int(b) for b in bias.values.reshape(-1)]
+
+
+def scales_down(
+    weights: NDArray[np.int8], biases: list[int], zero_point: int, multipliers: tuple[Multiplier, ...]
+) -> bool:
+    """Whether fc_scale_down holds for every input: each accumulator's bound stays below 2**30, every shift is
+    -31..-1. ``weights`` is (channels, depth); activations are int8 less ``zero_point``.
+    """
+    largest = max(127 - zero_point, zero_point + 128)
+    bounds = np.abs(weights.astype(np.int64)).sum(axis=1) * largest + np.abs(np.array(biases, np.int64))
+    return bool(bounds.max() < _DOWN_LIMIT) and all(-31 <= m.shift <= -1 for m in multipliers)
+
+
+@dataclass(frozen=True)
+class DownChannels:
+    """``struct fc_down_channel`` of each output channel, and what kernels may rely on."""
+
+    table: Table
+    largest: tuple[int, ...]
+    """Most that each accumulator's magnitude can be, for any input."""
+    one_sided: bool
+    """No output below the zero point: negative accumulators need no care when rounding."""
+    saturates: bool
+    """The output's bounds are those of int8."""
+
+
+def down_channels(
+    weights: NDArray[np.int8],
+    biases: list[int],
+    multipliers: tuple[Multiplier, ...],
+    source: Quantization,
+    result: Quantization,
+    output_range: tuple[int, int],
+) -> DownChannels | None:
+    """For kernels that multiply activations as stored and scale down only; None where that does not hold.
+
+    ``weights`` is (channels, depth). The input's zero point is folded into the biases. It holds when for
+    every input an accumulator stays below 2**30, its shift goes right, and the rounding does not overflow.
+    """
+    wide = weights.astype(np.int64)
+    ends = wide * (-128 - source.zero_point), wide * (127 - source.zero_point)
+    lows = np.minimum(*ends).sum(axis=1) + biases
+    highs = np.maximum(*ends).sum(axis=1) + biases
+    largest = np.maximum(np.abs(lows), np.abs(highs)).tolist()
+    lines = []
+    for bound, bias, total, m in zip(largest, biases, wide.sum(axis=1).tolist(), multipliers, strict=True):
+        shift = -m.shift
+        if not 1 <= shift <= 31 or bound >= _DOWN_LIMIT or bound + (257 << shift >> 1) > INT32_MAX:
+            return None
+        rounding = (1 << (shift - 1)) + (result.zero_point << shift)
+        folded = wrap_int32(bias - source.zero_point * total)
+        lines.append(f"{{{folded}, {m.mantissa}, {shift}, {rounding}}},")
+    size_bytes = len(lines) * _DOWN_CHANNEL_BYTES
+    comment = "bias and input zero point, scale mantissa, right shift, rounding and output zero point"
+    return DownChannels(
+        Table("channels", "struct fc_down_channel", len(lines), size_bytes, tuple(lines), comment),
+        tuple(largest),
+        one_sided=output_range[0] >= result.zero_point,
+        saturates=output_range == (-128, 127),
+    )
+
+
+def channel_table(biases: list[int], multipliers: tuple[Multiplier, ...]) -> Table:
+    """``struct fc_channel`` of each output channel."""
+    return Table(
+        "channels",
+        "struct fc_channel",
+        len(biases),
+        len(biases) * _CHANNEL_BYTES,
+        channel_lines(biases, multipliers),
+        "bias, scale mantissa and shift per output channel",
+    )
+
+
+def weight_table(packed: NDArray[np.int8], comment: str) -> Table:
+    """Packed weights."""
+    return Table("weights", "int8_t", packed.size, packed.size, number_lines(packed.tolist()), comment)
+
+
+def output_range(graph: Graph, operator: Operator, activation: Activation) -> dict[str, int]:
+    """Bounds that a fused activation sets."""
+    low, high = activation_range(activation, graph.result(operator))
+    return {"output_min": low, "output_max": high}
+
+
+def window_fields(
+    graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
+) -> dict[str, int | float | bool | str]:
+    """What convolutions have in common: kernel, stride, dilation, padding, zero points, output range."""
+    weights = graph.operand(operator, 1)
+    return {
+        "kernel_height": weights.shape[1],
+        "kernel_width": weights.shape[2],
+        "stride_height": attributes.stride[0],
+        "stride_width": attributes.stride[1],
+        "dilation_height": attributes.dilation[0],
+        "dilation_width": attributes.dilation[1],
+        "pad_top": attributes.padding.top,
+        "pad_left": attributes.padding.left,
+        "input_zero_point": graph.operand(operator, 0).quant.zero_point,
+        "output_zero_point": graph.result(operator).quant.zero_point,
+        **output_range(graph, operator, attributes.activation),
+    }
