@@ -113,38 +113,35 @@ FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t 
     sums[1] = s1;
 }
 
-/* Widens one word of activations, less the zero point of which `offsets` holds twice the negative. */
-FC_INLINE int16_t *fc_widen_word(uint32_t word, uint32_t offsets, int16_t *column, int32_t stride)
+/* Widens `count` activations, as they are stored, into a column; the rest of the last group meets weights of 0.
+ * `stride` is the distance in halves from one word of the column to the next: 2 alone, 2 * columns among others.
+ * Returns where the column goes on. */
+FC_INLINE int16_t *fc_widen(const int8_t *values, int32_t count, int16_t *column, int32_t stride)
 {
-    fc_store_word(column, fc_add_halves(fc_even_bytes(word), offsets));
-    fc_store_word(column + stride, fc_add_halves(fc_odd_bytes(word), offsets));
-    return column + 2 * stride;
-}
-
-/* Widens `count` activations, less their zero point, into a column; the rest of the last group meets weights
- * of 0. `stride` is the distance in halves from one word of the column to the next: 2 alone, 2 * FC_COLUMNS
- * among others. Returns where the column goes on. */
-FC_INLINE int16_t *fc_widen(const int8_t *values, int32_t count, int32_t zero_point, int16_t *column,
-                            int32_t stride)
-{
-    const uint32_t offsets = fc_pack_halves(-zero_point, -zero_point);
     const int32_t whole = count / FC_GROUP * FC_GROUP;
+#pragma GCC unroll 4
     for (int32_t i = 0; i < whole; i += FC_GROUP) {
-        column = fc_widen_word(fc_load_word(values + i), offsets, column, stride);
+        const uint32_t word = fc_load_word(values + i);
+        fc_store_word(column, fc_even_bytes(word));
+        fc_store_word(column + stride, fc_odd_bytes(word));
+        column += 2 * stride;
     }
     if (whole < count) {
         uint32_t word = 0;
         memcpy(&word, values + whole, (size_t)(count - whole));
-        column = fc_widen_word(word, offsets, column, stride);
+        fc_store_word(column, fc_even_bytes(word));
+        fc_store_word(column + stride, fc_odd_bytes(word));
+        column += 2 * stride;
     }
     return column;
 }
 
-/* The same for padding, which equals the zero point: zeros. `count` in whole groups. */
-FC_INLINE int16_t *fc_widen_padding(int32_t count, int16_t *column, int32_t stride)
+/* The same for `count` times one value, in whole groups: padding. */
+FC_INLINE int16_t *fc_widen_padding(int32_t value, int32_t count, int16_t *column, int32_t stride)
 {
+    const uint32_t word = fc_pack_halves(value, value);
     for (int32_t i = 0; i < count; i += 2) {
-        fc_store_word(column, 0);
+        fc_store_word(column, word);
         column += stride;
     }
     return column;

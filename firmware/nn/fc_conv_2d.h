@@ -2,94 +2,20 @@
 #ifndef FC_CONV_2D_H
 #define FC_CONV_2D_H
 
-#include "fc_columns.h"
 #include "fc_fixed.h"
+#include "fc_gather.h"
 
 struct fc_conv_2d {
-    int32_t input_height, input_width, input_channels;
+    struct fc_view view;
     int32_t output_height, output_width, output_channels;
-    int32_t kernel_height, kernel_width;
-    int32_t stride_height, stride_width;
-    int32_t dilation_height, dilation_width;
-    int32_t pad_top, pad_left;
-    int32_t input_zero_point, output_zero_point;
-    int32_t output_min, output_max;
+    int32_t output_zero_point, output_min, output_max;
     bool scale_down; /* see fc_requantize */
 };
-
-/* Groups of products per output; the last is filled with zeros. */
-FC_INLINE int32_t fc_conv_2d_groups(const struct fc_conv_2d *p)
-{
-    return (p->kernel_height * p->kernel_width * p->input_channels + FC_GROUP - 1) / FC_GROUP;
-}
-
-/* Pixels of whole words are widened where they lie, others are put together first. */
-FC_INLINE bool fc_conv_2d_in_words(const struct fc_conv_2d *p) { return p->input_channels % FC_GROUP == 0; }
-
-/* Halves from the start of the columns to the patch of bytes behind them. */
-FC_INLINE int32_t fc_conv_2d_patch_offset(const struct fc_conv_2d *p)
-{
-    return fc_conv_2d_groups(p) * FC_GROUP * FC_COLUMNS + FC_COLUMNS_MARGIN / 2;
-}
 
 /* Bytes of `columns` below; twin of conv_2d_scratch_bytes in generator/plan. */
 FC_INLINE int32_t fc_conv_2d_scratch_size(const struct fc_conv_2d *p)
 {
-    return fc_conv_2d_patch_offset(p) * 2 + (fc_conv_2d_in_words(p) ? 0 : fc_conv_2d_groups(p) * FC_GROUP);
-}
-
-/* Widens what one output pixel sees into a column; for pixels of whole words. */
-FC_INLINE void fc_conv_2d_gather_words(const struct fc_conv_2d *p, const int8_t *input, int32_t first_y,
-                                       int32_t first_x, int16_t *column)
-{
-    const int32_t stride = 2 * FC_COLUMNS, channels = p->input_channels, run = p->kernel_width * channels;
-    for (int32_t ky = 0; ky < p->kernel_height; ky++) {
-        const int32_t y = first_y + ky * p->dilation_height;
-        if (y < 0 || y >= p->input_height) {
-            column = fc_widen_padding(run, column, stride);
-            continue;
-        }
-        const int8_t *row = input + y * p->input_width * channels;
-        if (p->dilation_width == 1 && first_x >= 0 && first_x + p->kernel_width <= p->input_width) {
-            column = fc_widen(row + first_x * channels, run, p->input_zero_point, column, stride);
-            continue;
-        }
-        for (int32_t kx = 0; kx < p->kernel_width; kx++) {
-            const int32_t x = first_x + kx * p->dilation_width;
-            if (x < 0 || x >= p->input_width) {
-                column = fc_widen_padding(channels, column, stride);
-            } else {
-                column = fc_widen(row + x * channels, channels, p->input_zero_point, column, stride);
-            }
-        }
-    }
-}
-
-/* The same for any number of channels, by way of a patch of bytes. */
-FC_INLINE void fc_conv_2d_gather_bytes(const struct fc_conv_2d *p, const int8_t *input, int32_t first_y,
-                                       int32_t first_x, int8_t *patch, int16_t *column)
-{
-    const int32_t channels = p->input_channels, run = p->kernel_width * channels;
-    for (int32_t ky = 0; ky < p->kernel_height; ky++) {
-        const int32_t y = first_y + ky * p->dilation_height;
-        int8_t *bytes = patch + ky * run;
-        const int8_t *row = input + y * p->input_width * channels;
-        if (y < 0 || y >= p->input_height) {
-            memset(bytes, p->input_zero_point, (size_t)run);
-        } else if (p->dilation_width == 1 && first_x >= 0 && first_x + p->kernel_width <= p->input_width) {
-            memcpy(bytes, row + first_x * channels, (size_t)run);
-        } else {
-            for (int32_t kx = 0; kx < p->kernel_width; kx++) {
-                const int32_t x = first_x + kx * p->dilation_width;
-                if (x < 0 || x >= p->input_width) {
-                    memset(bytes + kx * channels, p->input_zero_point, (size_t)channels);
-                } else {
-                    memcpy(bytes + kx * channels, row + x * channels, (size_t)channels);
-                }
-            }
-        }
-    }
-    (void)fc_widen(patch, fc_conv_2d_groups(p) * FC_GROUP, p->input_zero_point, column, 2 * FC_COLUMNS);
+    return fc_view_scratch_size(&p->view, FC_COLUMNS);
 }
 
 /* Rows `first_row` to `first_row + rows` of the output.
@@ -105,20 +31,13 @@ FC_INLINE void fc_conv_2d_rows_s8(const struct fc_conv_2d *p, const int8_t *inpu
                                   const struct fc_channel *table, int16_t *columns, int32_t first_row,
                                   int32_t rows, int8_t *output)
 {
-    const int32_t groups = fc_conv_2d_groups(p), channels = p->output_channels;
+    const int32_t groups = fc_view_groups(&p->view), channels = p->output_channels;
     const int32_t pixels = rows * p->output_width;
     int32_t y = first_row, x = 0;
     for (int32_t pixel = 0; pixel < pixels; pixel += FC_COLUMNS) {
         const int32_t count = pixels - pixel < FC_COLUMNS ? pixels - pixel : FC_COLUMNS;
         for (int32_t i = 0; i < count; i++) {
-            const int32_t first_y = y * p->stride_height - p->pad_top;
-            const int32_t first_x = x * p->stride_width - p->pad_left;
-            if (fc_conv_2d_in_words(p)) {
-                fc_conv_2d_gather_words(p, input, first_y, first_x, columns + 2 * i);
-            } else {
-                int8_t *patch = (int8_t *)(columns + fc_conv_2d_patch_offset(p));
-                fc_conv_2d_gather_bytes(p, input, first_y, first_x, patch, columns + 2 * i);
-            }
+            fc_gather(&p->view, input, y, x, columns, i, FC_COLUMNS);
             if (++x == p->output_width) {
                 x = 0;
                 y++;

@@ -9,8 +9,7 @@ struct fc_fully_connected {
     int32_t rows;  /* input vectors; 1 in most networks */
     int32_t depth; /* elements of each */
     int32_t units; /* outputs for each */
-    int32_t input_zero_point, output_zero_point;
-    int32_t output_min, output_max;
+    int32_t output_zero_point, output_min, output_max;
     bool scale_down; /* see fc_requantize */
 };
 
@@ -33,7 +32,7 @@ FC_INLINE void fc_fully_connected_s8(const struct fc_fully_connected *p, const i
 {
     const int32_t groups = fc_fully_connected_groups(p);
     for (int32_t row = 0; row < p->rows; row++) {
-        (void)fc_widen(input + row * p->depth, p->depth, p->input_zero_point, column, 2);
+        (void)fc_widen(input + row * p->depth, p->depth, column, 2);
         const int8_t *pair = weights;
         int8_t *result = output + row * p->units;
         for (int32_t unit = 0; unit < p->units; unit += 2) {

@@ -5,6 +5,7 @@
 
 #include "fc_conv_2d.h"
 #include "fc_conv_2d_max_pool.h"
+#include "fc_conv_2d_tiles.h"
 #include "fc_depthwise_conv_2d.h"
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
@@ -13,6 +14,6 @@
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */
-#define FC_NN_VERSION 3
+#define FC_NN_VERSION 4
 
 #endif

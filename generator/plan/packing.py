@@ -11,6 +11,7 @@ from generator.fixedpoint import Multiplier
 
 GROUP = 4
 COLUMNS = 3
+TILE = 4
 WEIGHTS_MARGIN_BYTES = 4
 COLUMNS_MARGIN_BYTES = 4
 _COLUMNS_PER_LINE = 24
@@ -33,6 +34,19 @@ def pack_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     padded.reshape(len(padded), -1)[:channels, :depth] = weights
     halves = padded[..., [0, 2, 1, 3]].reshape(-1, 2, groups(depth) * GROUP).transpose(0, 2, 1)
     return np.concatenate([halves.reshape(-1), np.zeros(WEIGHTS_MARGIN_BYTES, np.int8)])
+
+
+def pack_mixed_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """The same as :func:`pack_pairs`, but each half of a word is 256 * second + first (fc_tile.h).
+
+    None if a half overflows: -128 of the second channel beside a negative weight of the first.
+    """
+    packed = pack_pairs(weights)
+    body = packed[:-WEIGHTS_MARGIN_BYTES].reshape(-1, 2).astype(np.int32)
+    mixed = body[:, 0] + 256 * body[:, 1]
+    if mixed.size and mixed.min() < -(1 << 15):
+        return None
+    return np.concatenate([mixed.astype("<i2").view(np.int8), packed[-WEIGHTS_MARGIN_BYTES:]])
 
 
 def number_lines(values: Iterable[int]) -> tuple[str, ...]:

@@ -286,8 +286,53 @@ def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: 
         weights=weights,
     )
     _, cases = cases_of(model, [])
-    assert all(dict(case.candidate.params)["scale_down"] == "false" for case in cases)
+    (case,) = cases  # no faster kernel
+    assert dict(case.candidate.params)["scale_down"] == "false"
     check_model(model, constant(value), rng, where, bench)
+
+
+@pytest.mark.parametrize("weight", [-127, 127])
+@pytest.mark.parametrize(("bias", "mixed"), [(892, True), (893, False)])
+def test_sums_at_the_bound_of_mixed_channels(
+    weight: int, bias: int, mixed: bool, where: str, bench: KernelBench
+) -> None:
+    """259 products of 127 * 255 and 892 are 2**23 - 1, the most that a pair's second channel may reach."""
+    rng = np.random.default_rng(6)
+    model = models.convolution(
+        rng,
+        depthwise=False,
+        height=1,
+        width=5,
+        channels=259,
+        filters=2,
+        kernel=(1, 1),
+        zero_points=(-128, 3),
+        input_scale=0.001,
+        output_scale=0.05,
+        weight_scales=[0.001, 0.002],
+        weights=np.full((2, 1, 1, 259), weight, np.int8),
+        biases=[bias if weight > 0 else -bias] * 2,
+    )
+    _, cases = cases_of(model, [])
+    assert any("tiles" in case.candidate.name for case in cases) is mixed
+    check_model(model, constant(127), rng, where, bench)
+
+
+def test_channels_too_small_to_matter(where: str, bench: KernelBench) -> None:
+    """Scales so small that every output is the zero point, as dead channels of trained networks have."""
+    rng = np.random.default_rng(7)
+    model = models.convolution(
+        rng,
+        depthwise=False,
+        height=3,
+        width=3,
+        channels=4,
+        filters=3,
+        kernel=(1, 1),
+        weight_scales=[1e-12, 0.01, 1e-9],
+    )
+    assert any("tiles" in case.candidate.name for case in cases_of(model, [])[1])
+    check_model(model, random_inputs, rng, where, bench)
 
 
 @pytest.mark.parametrize("depth", [13, 14, 15])

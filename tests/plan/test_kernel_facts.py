@@ -14,7 +14,11 @@ from generator.fixedpoint import Multiplier
 from generator.fuse import fuse
 from generator.plan import make_plan
 from generator.plan.kernels.candidate import scales_down
-from generator.plan.kernels.convolution import conv_2d_scratch_bytes, pooled_conv_2d_scratch_bytes
+from generator.plan.kernels.convolution import (
+    conv_2d_scratch_bytes,
+    conv_2d_tiles_scratch_bytes,
+    pooled_conv_2d_scratch_bytes,
+)
 from generator.plan.kernels.fully_connected import fully_connected_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
@@ -27,15 +31,21 @@ _SIZES = """
 #include "fc_nn.h"
 int main(void)
 {
-    int h, w, c;
-    while (scanf("%d %d %d", &h, &w, &c) == 3) {
-        const struct fc_conv_2d conv = {.kernel_height = h, .kernel_width = w, .input_channels = c};
+    int h, w, c, out, tiles;
+    while (scanf("%d %d %d %d %d", &h, &w, &c, &out, &tiles) == 5) {
+        const struct fc_view view = {.kernel_height = h, .kernel_width = w, .input_channels = c};
+        const struct fc_conv_2d conv = {
+            .view = view, .output_height = 2, .output_width = 3, .output_channels = 5};
         const struct fc_fully_connected full = {.depth = h * w * c};
-        const struct fc_conv_2d_max_pool pooled = {
-            .conv = {.kernel_height = h, .kernel_width = w, .input_channels = c,
-                     .output_height = 2, .output_width = 3, .output_channels = 5}};
-        printf("%d %d %d\\n", (int)fc_conv_2d_scratch_size(&conv),
-               (int)fc_fully_connected_scratch_size(&full), (int)fc_conv_2d_max_pool_scratch_size(&pooled));
+        const struct fc_conv_2d_max_pool pooled = {.conv = conv};
+        struct fc_conv_2d_tiles tiled = {.view = view, .output_height = 2, .output_width = h,
+            .output_channels = out, .window_height = 1, .window_width = 1, .tiles = tiles};
+        printf("%d %d ", (int)fc_conv_2d_scratch_size(&conv), (int)fc_fully_connected_scratch_size(&full));
+        printf("%d ", (int)fc_conv_2d_max_pool_scratch_size(&pooled));
+        printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
+        tiled.output_width *= 2;
+        tiled.window_height = tiled.window_width = 2;
+        printf("%d\\n", (int)fc_conv_2d_tiles_scratch_size(&tiled));
     }
     return 0;
 }
@@ -46,7 +56,13 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
     (tmp_path / "sizes.c").write_text(_SIZES)
     command = ["cc", "-std=c11", "-Wall", "-Wextra", "-I", firmware_dir() / "nn", "sizes.c", "-o", "sizes"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    shapes = [(h, w, c) for h in range(1, 6) for w in (1, 3, 7) for c in (1, 2, 3, 4, 5, 8, 17, 64)]
+    shapes = [
+        (h, w, c, out, tiles)
+        for h in range(1, 6)
+        for w in (1, 3, 7)
+        for c in (1, 2, 3, 4, 5, 8, 17, 64)
+        for out, tiles in ((1, 1), (6, 1), (7, 3))
+    ]
     done = subprocess.run(
         [tmp_path / "sizes"],
         input="\n".join(" ".join(map(str, s)) for s in shapes),
@@ -56,12 +72,14 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert len(lines) == len(shapes)
-    for (h, w, c), line in zip(shapes, lines, strict=True):
+    for (h, w, c, out, tiles), line in zip(shapes, lines, strict=True):
         depth = h * w * c
         assert list(map(int, line.split())) == [
             conv_2d_scratch_bytes(depth, c),
             fully_connected_scratch_bytes(depth),
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
+            conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
+            conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
         ]
 
 

@@ -130,13 +130,15 @@ def down_channels(
     highs = np.maximum(*ends).sum(axis=1) + biases
     largest = np.maximum(np.abs(lows), np.abs(highs)).tolist()
     lines = []
-    for bound, bias, total, m in zip(largest, biases, wide.sum(axis=1).tolist(), multipliers, strict=True):
-        shift = -m.shift
+    folded = fold_zero_point(weights, biases, source.zero_point)
+    for bound, bias, m in zip(largest, folded, multipliers, strict=True):
+        mantissa, shift = m.mantissa, -m.shift
+        if mantissa == 0 or (shift > 0 and bound < 1 << (shift - 1)):
+            mantissa, shift = 0, 1  # always the zero point; the shift may be too far for the rounding
         if not 1 <= shift <= 31 or bound >= _DOWN_LIMIT or bound + (257 << shift >> 1) > INT32_MAX:
             return None
         rounding = (1 << (shift - 1)) + (result.zero_point << shift)
-        folded = wrap_int32(bias - source.zero_point * total)
-        lines.append(f"{{{folded}, {m.mantissa}, {shift}, {rounding}}},")
+        lines.append(f"{{{bias}, {mantissa}, {shift}, {rounding}}},")
     size_bytes = len(lines) * _DOWN_CHANNEL_BYTES
     comment = "bias and input zero point, scale mantissa, right shift, rounding and output zero point"
     return DownChannels(
@@ -164,10 +166,42 @@ def weight_table(packed: NDArray[np.int8], comment: str) -> Table:
     return Table("weights", "int8_t", packed.size, packed.size, number_lines(packed.tolist()), comment)
 
 
+def activation_bounds(graph: Graph, operator: Operator, activation: Activation) -> tuple[int, int]:
+    """Least and greatest output that a fused activation leaves."""
+    return activation_range(activation, graph.result(operator))
+
+
 def output_range(graph: Graph, operator: Operator, activation: Activation) -> dict[str, int]:
-    """Bounds that a fused activation sets."""
-    low, high = activation_range(activation, graph.result(operator))
+    """The same as members of a parameter structure."""
+    low, high = activation_bounds(graph, operator, activation)
     return {"output_min": low, "output_max": high}
+
+
+def view_fields(
+    graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
+) -> dict[str, int | float | bool | str]:
+    """``struct fc_view``: what an output pixel of a convolution sees."""
+    source, weights = graph.operand(operator, 0), graph.operand(operator, 1)
+    return {
+        "input_height": source.shape[1],
+        "input_width": source.shape[2],
+        "input_channels": source.shape[3],
+        "kernel_height": weights.shape[1],
+        "kernel_width": weights.shape[2],
+        "stride_height": attributes.stride[0],
+        "stride_width": attributes.stride[1],
+        "dilation_height": attributes.dilation[0],
+        "dilation_width": attributes.dilation[1],
+        "pad_top": attributes.padding.top,
+        "pad_left": attributes.padding.left,
+        "padding": source.quant.zero_point,
+    }
+
+
+def fold_zero_point(weights: NDArray[np.int8], biases: list[int], zero_point: int) -> list[int]:
+    """Biases for activations multiplied as stored; ``weights`` is (channels, depth). Wraps to int32."""
+    totals = weights.astype(np.int64).sum(axis=1).tolist()
+    return [wrap_int32(b - zero_point * t) for b, t in zip(biases, totals, strict=True)]
 
 
 def window_fields(

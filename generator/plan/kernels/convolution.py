@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Conv2D, Graph, Operator, PooledConv2D
+from generator.fixedpoint import Multiplier
+from generator.graph import Activation, Conv2D, Graph, Operator, PooledConv2D
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
     Candidate,
+    Params,
     Table,
+    activation_bounds,
     biases_of,
     channel_table,
     dims,
     fields,
+    fold_zero_point,
     output_range,
     scales_down,
+    view_fields,
     weight_table,
-    window_fields,
 )
-from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, groups, pack_pairs
+from generator.plan.kernels.tiles import mixed_tables
+from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, TILE, groups, pack_pairs
 from generator.requantize import conv_multipliers
 
 
-def conv_2d_scratch_bytes(depth: int, channels: int) -> int:
-    """Twin of fc_conv_2d_scratch_size: three int16 columns, and a patch of bytes for odd channel counts."""
+def view_scratch_bytes(depth: int, channels: int, columns: int) -> int:
+    """Twin of fc_view_scratch_size: int16 columns, and a patch of bytes where channels are no whole words."""
     patch = 0 if channels % GROUP == 0 else groups(depth) * GROUP
-    return groups(depth) * GROUP * COLUMNS * 2 + COLUMNS_MARGIN_BYTES + patch
+    return groups(depth) * GROUP * columns * 2 + COLUMNS_MARGIN_BYTES + patch
+
+
+def conv_2d_scratch_bytes(depth: int, channels: int) -> int:
+    """Twin of fc_conv_2d_scratch_size."""
+    return view_scratch_bytes(depth, channels, COLUMNS)
 
 
 def pooled_conv_2d_scratch_bytes(depth: int, channels: int, row_bytes: int) -> int:
@@ -37,95 +47,184 @@ def pooled_conv_2d_scratch_bytes(depth: int, channels: int, row_bytes: int) -> i
     return -(-conv_2d_scratch_bytes(depth, channels) // 4) * 4 + row_bytes
 
 
+def conv_2d_tiles_scratch_bytes(
+    depth: int, channels_in: int, channels_out: int, outputs: int, tiles: int, *, pooled: bool
+) -> int:
+    """Twin of fc_conv_2d_tiles_scratch_size: the columns of ``tiles`` tiles, and outputs aside.
+
+    ``outputs`` are pixels of the result, of windows where ``pooled``.
+    """
+    full = pooled or outputs % TILE == 0
+    aside = 0 if full and channels_out % 2 == 0 else (1 if pooled else TILE) * 2 * -(-channels_out // 2)
+    columns = groups(depth) * GROUP * TILE * 2
+    return (tiles - 1) * columns + view_scratch_bytes(depth, channels_in, TILE) + aside
+
+
 @dataclass(frozen=True)
 class _Convolution:
-    """What CONV_2D needs, alone or with its pooling."""
+    """What the kernels for CONV_2D share, alone or with its pooling."""
 
-    fields: dict[str, int | float | bool | str]
-    tables: tuple[Table, ...]
-    depth: int
-    channels_in: int
-    channels_out: int
-    in_words: bool
-    why: str
+    graph: Graph
+    operator: Operator
+    attributes: Conv2D
 
-    def products(self, pixels: int) -> int:
-        """Products that the kernel computes for so many pixels, padding included."""
-        return pixels * groups(self.depth) * GROUP * -(-self.channels_out // 2) * 2
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the weights: channels out, kernel height and width, channels in."""
+        return self.graph.operand(self.operator, 1).shape
 
+    @property
+    def depth(self) -> int:
+        """Products of an output."""
+        return self.shape[1] * self.shape[2] * self.shape[3]
 
-def _convolution(
-    graph: Graph, operator: Operator, attributes: Conv2D, height: int, width: int
-) -> _Convolution:
-    source, weights = graph.operand(operator, 0), graph.operand(operator, 1)
-    channels_out, kernel_h, kernel_w, channels_in = weights.shape
-    depth = kernel_h * kernel_w * channels_in
-    flat = cast("NDArray[np.int8]", weights.values).reshape(channels_out, depth)
-    biases, multipliers = biases_of(graph, operator, channels_out), conv_multipliers(graph, operator)
-    in_words = channels_in % GROUP == 0
-    return _Convolution(
-        fields={
-            "input_height": source.shape[1],
-            "input_width": source.shape[2],
-            "input_channels": channels_in,
-            "output_height": height,
-            "output_width": width,
-            "output_channels": channels_out,
-            **window_fields(graph, operator, attributes),
-            "scale_down": scales_down(flat, biases, source.quant.zero_point, multipliers),
-        },
-        tables=(
-            weight_table(
-                pack_pairs(flat),
-                f"{weights.name} OHWI {dims(weights.shape)}, two products of two channels per word",
+    @property
+    def weights(self) -> NDArray[np.int8]:
+        """Channels by depth."""
+        values = cast("NDArray[np.int8]", self.graph.operand(self.operator, 1).values)
+        return values.reshape(self.shape[0], self.depth)
+
+    @property
+    def biases(self) -> list[int]:
+        """As in the network."""
+        return biases_of(self.graph, self.operator, self.shape[0])
+
+    @property
+    def multipliers(self) -> tuple[Multiplier, ...]:
+        """One per channel."""
+        return conv_multipliers(self.graph, self.operator)
+
+    @property
+    def view(self) -> Params:
+        """``struct fc_view``."""
+        return fields(**view_fields(self.graph, self.operator, self.attributes))
+
+    @property
+    def why(self) -> str:
+        """How the input is gathered."""
+        channels = self.shape[3]
+        return (
+            f"input channels ({channels}) come in whole words, widened where they lie"
+            if channels % GROUP == 0
+            else f"input channels ({channels}) come in no whole words: put together, then widened"
+        )
+
+    def work(self, pixels: int, columns: int) -> Work:
+        """For so many pixels, ``columns`` at a time."""
+        tiled = -(-pixels // columns) * columns
+        return Work(
+            products=tiled * groups(self.depth) * GROUP * -(-self.shape[0] // 2) * 2,
+            gathered=pixels * self.depth,
+            outputs=pixels * self.shape[0],
+        )
+
+    def plain(self, height: int, width: int) -> tuple[Params, tuple[Table, ...]]:
+        """Parameters and constants of fc_conv_2d_s8 for an output of that size."""
+        source = self.graph.operand(self.operator, 0).quant
+        weights, biases, multipliers = self.weights, self.biases, self.multipliers
+        comment = f"{self.name} OHWI {dims(self.shape)}, two products of two channels per word"
+        params = (
+            *((f"view.{name}", value) for name, value in self.view),
+            *fields(
+                output_height=height,
+                output_width=width,
+                output_channels=self.shape[0],
+                output_zero_point=self.graph.result(self.operator).quant.zero_point,
+                **output_range(self.graph, self.operator, self.attributes.activation),
+                scale_down=scales_down(weights, biases, source.zero_point, multipliers),
             ),
-            channel_table(biases, multipliers),
-        ),
-        depth=depth,
-        channels_in=channels_in,
-        channels_out=channels_out,
-        in_words=in_words,
-        why=f"input channels ({channels_in}) come in whole words, widened where they lie"
-        if in_words
-        else f"input channels ({channels_in}) come in no whole words: put together, then widened",
-    )
+        )
+        folded = fold_zero_point(weights, biases, source.zero_point)
+        return params, (weight_table(pack_pairs(weights), comment), channel_table(folded, multipliers))
+
+    @property
+    def name(self) -> str:
+        """Of the weights."""
+        return self.graph.operand(self.operator, 1).name
+
+    def tiled(self, name: str, height: int, width: int, window: tuple[int, int]) -> list[Candidate]:
+        """The kernel by tiles, if the layer allows it: over ``height`` by ``width`` pixels."""
+        result = self.graph.result(self.operator)
+        mixed = mixed_tables(
+            self.weights,
+            self.biases,
+            self.multipliers,
+            self.graph.operand(self.operator, 0).quant,
+            result.quant,
+            activation_bounds(self.graph, self.operator, self.attributes.activation),
+            f"{self.name} OHWI {dims(self.shape)}, two products of two mixed channels per word",
+        )
+        if mixed is None:
+            return []
+        channels, pairs = self.shape[0], -(-self.shape[0] // 2)
+        pooled = window != (1, 1)
+        outputs = height * width // (window[0] * window[1])
+        work = self.work(height * width, TILE)
+        kept = ", the greatest of each window scaled" if pooled else ""
+        return [
+            Candidate(
+                name=name,
+                function="fc_conv_2d_tiles_s8",
+                params_type="fc_conv_2d_tiles",
+                params=(
+                    *((f"view.{name}", value) for name, value in self.view),
+                    *fields(
+                        output_height=height,
+                        output_width=width,
+                        output_channels=channels,
+                        window_height=window[0],
+                        window_width=window[1],
+                        tiles=1,
+                        block=pairs,
+                        one_sided=mixed.one_sided,
+                    ),
+                ),
+                why=f"{self.why}; four pixels by two mixed channels{kept}",
+                work=Work(work.products, work.gathered, outputs * channels),
+                macs=height * width * self.depth * channels,
+                tables=mixed.tables,
+                scratch_bytes=conv_2d_tiles_scratch_bytes(
+                    self.depth, self.shape[3], channels, outputs, 1, pooled=pooled
+                ),
+                scratch_type="int16_t",
+            )
+        ]
 
 
 def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for CONV_2D."""
-    _, height, width, _ = graph.result(operator).shape
-    convolution = _convolution(graph, operator, cast(Conv2D, operator.attributes), height, width)
+    _, height, width, channels = graph.result(operator).shape
+    convolution = _Convolution(graph, operator, cast(Conv2D, operator.attributes))
     pixels = height * width
-    return [
-        Candidate(
-            name="conv_2d_words" if convolution.in_words else "conv_2d_bytes",
-            function="fc_conv_2d_s8",
-            params_type="fc_conv_2d",
-            params=fields(**convolution.fields),
-            why=convolution.why,
-            work=Work(
-                products=convolution.products(pixels),
-                gathered=pixels * convolution.depth,
-                outputs=pixels * convolution.channels_out,
-            ),
-            macs=pixels * convolution.depth * convolution.channels_out,
-            tables=convolution.tables,
-            scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.channels_in),
-            scratch_type="int16_t",
-        )
-    ]
+    params, tables = convolution.plain(height, width)
+    in_words = convolution.shape[3] % GROUP == 0
+    plain = Candidate(
+        name="conv_2d_words" if in_words else "conv_2d_bytes",
+        function="fc_conv_2d_s8",
+        params_type="fc_conv_2d",
+        params=params,
+        why=f"{convolution.why}; any scale and range",
+        work=convolution.work(pixels, 1),
+        macs=pixels * convolution.depth * channels,
+        tables=tables,
+        scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.shape[3]),
+        scratch_type="int16_t",
+    )
+    return [*convolution.tiled(f"{plain.name}_tiles", height, width, (1, 1)), plain]
 
 
 def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for CONV_2D with the MAX_POOL_2D that alone reads it."""
     attributes = cast(PooledConv2D, operator.attributes)
-    result = graph.result(operator)
-    _, rows, columns, channels = result.shape
+    _, rows, columns, channels = graph.result(operator).shape
     window_h, window_w = attributes.pool.window
-    convolution = _convolution(graph, operator, attributes.convolution, window_h, columns * window_w)
+    convolution = _Convolution(graph, operator, attributes.convolution)
+    covered = rows * window_h, columns * window_w
+    params, tables = convolution.plain(window_h, covered[1])
+    pool_range = output_range(graph, operator, attributes.pool.activation)
     row_pool = {
         "input_height": window_h,
-        "input_width": columns * window_w,
+        "input_width": covered[1],
         "channels": channels,
         "output_height": 1,
         "output_width": columns,
@@ -135,31 +234,29 @@ def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         "stride_width": window_w,
         "pad_top": 0,
         "pad_left": 0,
-        **output_range(graph, operator, attributes.pool.activation),
+        **pool_range,
     }
-    pixels = rows * window_h * columns * window_w
     height, width = attributes.convolved
-    return [
-        Candidate(
-            name="conv_2d_words_max_pool" if convolution.in_words else "conv_2d_bytes_max_pool",
-            function="fc_conv_2d_max_pool_s8",
-            params_type="fc_conv_2d_max_pool",
-            params=(
-                *fields(**{f"conv.{name}": value for name, value in convolution.fields.items()}),
-                *fields(**{f"row_pool.{name}": value for name, value in row_pool.items()}),
-                *fields(rows=rows),
-            ),
-            why=f"{convolution.why}; pooled row by row: its {height * width * channels:,} B never exist",
-            work=Work(
-                products=convolution.products(pixels),
-                gathered=pixels * convolution.depth,
-                outputs=pixels * channels,
-            ),
-            macs=height * width * convolution.depth * channels,
-            tables=convolution.tables,
-            scratch_bytes=pooled_conv_2d_scratch_bytes(
-                convolution.depth, convolution.channels_in, window_h * columns * window_w * channels
-            ),
-            scratch_type="int16_t",
-        )
-    ]
+    in_words = convolution.shape[3] % GROUP == 0
+    plain = Candidate(
+        name="conv_2d_words_max_pool" if in_words else "conv_2d_bytes_max_pool",
+        function="fc_conv_2d_max_pool_s8",
+        params_type="fc_conv_2d_max_pool",
+        params=(
+            *((f"conv.{name}", value) for name, value in params),
+            *fields(**{f"row_pool.{name}": value for name, value in row_pool.items()}),
+            *fields(rows=rows),
+        ),
+        why=f"{convolution.why}; pooled row by row: its {height * width * channels:,} B never exist",
+        work=convolution.work(covered[0] * covered[1], 1),
+        macs=height * width * convolution.depth * channels,
+        tables=tables,
+        scratch_bytes=pooled_conv_2d_scratch_bytes(
+            convolution.depth, convolution.shape[3], window_h * covered[1] * channels
+        ),
+        scratch_type="int16_t",
+    )
+    if window_h * window_w != TILE or attributes.pool.activation is not Activation.NONE:
+        return [plain]
+    tiled = convolution.tiled(f"{plain.name}_tiles", *covered, (window_h, window_w))
+    return [*(replace(t, macs=plain.macs) for t in tiled), plain]

@@ -1,0 +1,103 @@
+/* What an output pixel of a convolution sees, gathered into a column. Activations HWC, as they are stored: the
+ * input's zero point is in the biases. */
+#ifndef FC_GATHER_H
+#define FC_GATHER_H
+
+#include <stdbool.h>
+
+#include "fc_columns.h"
+
+struct fc_view {
+    int32_t input_height, input_width, input_channels;
+    int32_t kernel_height, kernel_width;
+    int32_t stride_height, stride_width;
+    int32_t dilation_height, dilation_width;
+    int32_t pad_top, pad_left;
+    int32_t padding; /* the input's zero point */
+};
+
+/* Groups of products per output; the last is filled up, and meets weights of 0 there. */
+FC_INLINE int32_t fc_view_groups(const struct fc_view *v)
+{
+    return (v->kernel_height * v->kernel_width * v->input_channels + FC_GROUP - 1) / FC_GROUP;
+}
+
+/* Pixels of whole words are widened where they lie, others are put together in a patch of bytes first. */
+FC_INLINE bool fc_view_in_words(const struct fc_view *v) { return v->input_channels % FC_GROUP == 0; }
+
+/* Bytes of `columns` columns with what may be read behind them, and the patch. */
+FC_INLINE int32_t fc_view_scratch_size(const struct fc_view *v, int32_t columns)
+{
+    return fc_view_groups(v) * FC_GROUP * columns * 2 + FC_COLUMNS_MARGIN +
+           (fc_view_in_words(v) ? 0 : fc_view_groups(v) * FC_GROUP);
+}
+
+FC_INLINE void fc_gather_words(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
+                               int16_t *column, int32_t stride)
+{
+    const int32_t channels = v->input_channels, run = v->kernel_width * channels;
+    for (int32_t ky = 0; ky < v->kernel_height; ky++) {
+        const int32_t y = first_y + ky * v->dilation_height;
+        if (y < 0 || y >= v->input_height) {
+            column = fc_widen_padding(v->padding, run, column, stride);
+            continue;
+        }
+        const int8_t *row = input + y * v->input_width * channels;
+        if (v->dilation_width == 1 && first_x >= 0 && first_x + v->kernel_width <= v->input_width) {
+            column = fc_widen(row + first_x * channels, run, column, stride);
+            continue;
+        }
+        for (int32_t kx = 0; kx < v->kernel_width; kx++) {
+            const int32_t x = first_x + kx * v->dilation_width;
+            if (x < 0 || x >= v->input_width) {
+                column = fc_widen_padding(v->padding, channels, column, stride);
+            } else {
+                column = fc_widen(row + x * channels, channels, column, stride);
+            }
+        }
+    }
+}
+
+FC_INLINE void fc_gather_bytes(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
+                               int8_t *patch, int16_t *column, int32_t stride)
+{
+    const int32_t channels = v->input_channels, run = v->kernel_width * channels;
+    for (int32_t ky = 0; ky < v->kernel_height; ky++) {
+        const int32_t y = first_y + ky * v->dilation_height;
+        int8_t *bytes = patch + ky * run;
+        const int8_t *row = input + y * v->input_width * channels;
+        if (y < 0 || y >= v->input_height) {
+            memset(bytes, v->padding, (size_t)run);
+        } else if (v->dilation_width == 1 && first_x >= 0 && first_x + v->kernel_width <= v->input_width) {
+            memcpy(bytes, row + first_x * channels, (size_t)run);
+        } else {
+            for (int32_t kx = 0; kx < v->kernel_width; kx++) {
+                const int32_t x = first_x + kx * v->dilation_width;
+                if (x < 0 || x >= v->input_width) {
+                    memset(bytes + kx * channels, v->padding, (size_t)channels);
+                } else {
+                    memcpy(bytes + kx * channels, row + x * channels, (size_t)channels);
+                }
+            }
+        }
+    }
+    (void)fc_widen(patch, fc_view_groups(v) * FC_GROUP, column, stride);
+}
+
+/* Column number `index` of `columns`, whose words alternate in `scratch` (fc_view_scratch_size): what output pixel
+ * (y, x) sees. */
+FC_INLINE void fc_gather(const struct fc_view *v, const int8_t *input, int32_t y, int32_t x, int16_t *scratch,
+                         int32_t index, int32_t columns)
+{
+    const int32_t first_y = y * v->stride_height - v->pad_top;
+    const int32_t first_x = x * v->stride_width - v->pad_left;
+    int16_t *column = scratch + 2 * index;
+    if (fc_view_in_words(v)) {
+        fc_gather_words(v, input, first_y, first_x, column, 2 * columns);
+    } else {
+        int16_t *end = scratch + fc_view_groups(v) * FC_GROUP * columns + FC_COLUMNS_MARGIN / 2;
+        fc_gather_bytes(v, input, first_y, first_x, (int8_t *)end, column, 2 * columns);
+    }
+}
+
+#endif
