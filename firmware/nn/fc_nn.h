@@ -9,6 +9,7 @@
 #include "fc_depthwise_conv_2d.h"
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
+#include "fc_fully_connected_blocks.h"
 #include "fc_pool_2d.h"
 #include "fc_softmax.h"
 

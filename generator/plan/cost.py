@@ -55,6 +55,7 @@ COSTS: Mapping[str, Cost] = {
     "depthwise_conv_2d_words": Cost(3.08, 0.0, 22.35, 0),
     "dequantize": Cost(0.0, 0.0, 13.0, 10),
     "fully_connected": Cost(1.24, 1.93, 15.28, 0),
+    "fully_connected_blocks": Cost(0.63, 0.0, 11.0, 50),
     "lookup_8": Cost(0.0, 0.0, 6.02, 0),
     "max_pool_2d": Cost(0.0, 6.83, 0.0, 198),
     "quantize_f32": Cost(0.0, 0.0, 42.42, 187),

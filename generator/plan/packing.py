@@ -12,6 +12,7 @@ from generator.fixedpoint import Multiplier
 GROUP = 4
 COLUMNS = 3
 TILE = 4
+BLOCK_PAIRS = 4
 WEIGHTS_MARGIN_BYTES = 4
 COLUMNS_MARGIN_BYTES = 4
 _COLUMNS_PER_LINE = 24
@@ -47,6 +48,20 @@ def pack_mixed_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
     if mixed.size and mixed.min() < -(1 << 15):
         return None
     return np.concatenate([mixed.astype("<i2").view(np.int8), packed[-WEIGHTS_MARGIN_BYTES:]])
+
+
+def pack_mixed_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """The same, with the words of each four whole pairs alternating.
+
+    The rest follows pair by pair (fc_fully_connected_blocks.h).
+    """
+    mixed = pack_mixed_pairs(weights)
+    if mixed is None:
+        return None
+    words = groups(weights.shape[1]) * 2
+    blocked = len(weights) // (2 * BLOCK_PAIRS) * BLOCK_PAIRS * words * 4
+    blocks = mixed[:blocked].reshape(-1, BLOCK_PAIRS, words, 4).transpose(0, 2, 1, 3)
+    return np.concatenate([blocks.reshape(-1), mixed[blocked:]])
 
 
 def number_lines(values: Iterable[int]) -> tuple[str, ...]:

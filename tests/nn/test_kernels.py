@@ -114,7 +114,7 @@ def pooled_convolutions(draw: st.DrawFn) -> Make:
 
 @st.composite
 def fully_connecteds(draw: st.DrawFn) -> Make:
-    rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
+    rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 27))
     activation, per_channel, bias = draw(activations), draw(st.booleans()), draw(st.booleans())
     points = (draw(zero_points), draw(zero_points))
     output_scale = draw(st.sampled_from([0.00002, 0.004, 0.05]))

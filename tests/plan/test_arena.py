@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -11,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.fuse import fuse
-from generator.graph import Graph, PooledConv2D
+from generator.graph import Graph
 from generator.plan import BufferArgument, Plan, make_plan
 from generator.plan.arena import Packing, Request, Segment, pack
-from generator.plan.types import ARENA_ALIGNMENT_BYTES
+from generator.plan.kernels import KERNELS
+from generator.plan.types import ARENA_ALIGNMENT_BYTES, Step
 from generator.read import read_tflite_bytes
 from generator.reference import run_graph
 from generator.targets import load_board
@@ -103,7 +103,7 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
         *operands, last = (a for a in step.arguments if isinstance(a, BufferArgument))
         assert last.offset == step.output_offset
         reads, scratches = operands[: len(step.inputs)], operands[len(step.inputs) :]
-        needed = _scratch_bytes(graph, step.operator_index)
+        needed = _scratch_bytes(graph, step)
         assert len(scratches) == (needed > 0)
         for scratch in scratches:
             assert scratch.offset % 4 == 0
@@ -117,25 +117,11 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
         assert found == values[endpoint.tensor.index].tobytes(), endpoint.tensor.name
 
 
-def _scratch_bytes(graph: Graph, operator_index: int) -> int:
-    """int16 columns of what an output sees, in groups of four: three for CONV_2D, one for FULLY_CONNECTED.
-
-    CONV_2D reads one word more, keeps a patch of bytes where its input channels are no whole words,
-    and with its pooling the rows of a row of windows.
-    """
-    operator = next(o for o in graph.operators if o.index == operator_index)
-    if operator.name not in ("CONV_2D", "CONV_2D+MAX_POOL_2D", "FULLY_CONNECTED"):
-        return 0
-    shape = graph.operand(operator, 1).shape
-    padded = -(-math.prod(shape[1:]) // 4) * 4
-    if operator.name == "FULLY_CONNECTED":
-        return padded * 2
-    scratch = padded * 3 * 2 + 4 + (padded if shape[3] % 4 else 0)
-    if isinstance(operator.attributes, PooledConv2D):
-        height, width = operator.attributes.pool.window
-        _, _, columns, channels = graph.result(operator).shape
-        scratch = -(-scratch // 4) * 4 + height * columns * width * channels
-    return scratch
+def _scratch_bytes(graph: Graph, step: Step) -> int:
+    """What the step's kernel asks for; tests/plan/test_kernel_facts.py holds it to the firmware's figure."""
+    operator = next(o for o in graph.operators if o.index == step.operator_index)
+    candidates = KERNELS[type(operator.attributes)](graph, operator)
+    return next(c.scratch_bytes for c in candidates if c.name == step.kernel.name)
 
 
 # The kernels whose headers allow an output that starts where an input starts.

@@ -19,7 +19,10 @@ from generator.plan.kernels.convolution import (
     conv_2d_tiles_scratch_bytes,
     pooled_conv_2d_scratch_bytes,
 )
-from generator.plan.kernels.fully_connected import fully_connected_scratch_bytes
+from generator.plan.kernels.fully_connected import (
+    fully_connected_blocks_scratch_bytes,
+    fully_connected_scratch_bytes,
+)
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
@@ -41,6 +44,8 @@ int main(void)
         struct fc_conv_2d_tiles tiled = {.view = view, .output_height = 2, .output_width = h,
             .output_channels = out, .window_height = 1, .window_width = 1, .tiles = tiles};
         printf("%d %d ", (int)fc_conv_2d_scratch_size(&conv), (int)fc_fully_connected_scratch_size(&full));
+        const struct fc_fully_connected_blocks blocks = {.depth = h * w * c};
+        printf("%d ", (int)fc_fully_connected_blocks_scratch_size(&blocks));
         printf("%d ", (int)fc_conv_2d_max_pool_scratch_size(&pooled));
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
         tiled.output_width *= 2;
@@ -77,6 +82,7 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
         assert list(map(int, line.split())) == [
             conv_2d_scratch_bytes(depth, c),
             fully_connected_scratch_bytes(depth),
+            fully_connected_blocks_scratch_bytes(depth),
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),

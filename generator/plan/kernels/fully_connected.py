@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from generator.graph import FullyConnected, Graph, Operator
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
     Candidate,
+    activation_bounds,
     biases_of,
     channel_table,
     dims,
@@ -20,13 +22,19 @@ from generator.plan.kernels.candidate import (
     scales_down,
     weight_table,
 )
-from generator.plan.packing import GROUP, groups, pack_pairs
+from generator.plan.kernels.tiles import mixed_tables
+from generator.plan.packing import GROUP, groups, pack_mixed_blocks, pack_pairs
 from generator.requantize import fully_connected_multipliers
 
 
 def fully_connected_scratch_bytes(depth: int) -> int:
     """Twin of fc_fully_connected_scratch_size: one int16 column."""
     return groups(depth) * GROUP * 2
+
+
+def fully_connected_blocks_scratch_bytes(depth: int) -> int:
+    """Twin of fc_fully_connected_blocks_scratch_size: inputs that are no whole words."""
+    return 0 if depth % GROUP == 0 else groups(depth) * GROUP
 
 
 def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -37,34 +45,57 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
     rows = source.element_count // depth
     values = cast("NDArray[np.int8]", weights.values)
     biases, multipliers = biases_of(graph, operator, units), fully_connected_multipliers(graph, operator)
-    return [
-        Candidate(
-            name="fully_connected",
-            function="fc_fully_connected_s8",
-            params_type="fc_fully_connected",
-            params=fields(
-                rows=rows,
-                depth=depth,
-                units=units,
-                output_zero_point=result.quant.zero_point,
-                **output_range(graph, operator, attributes.activation),
-                scale_down=scales_down(values, biases, source.quant.zero_point, multipliers),
+    plain = Candidate(
+        name="fully_connected",
+        function="fc_fully_connected_s8",
+        params_type="fc_fully_connected",
+        params=fields(
+            rows=rows,
+            depth=depth,
+            units=units,
+            output_zero_point=result.quant.zero_point,
+            **output_range(graph, operator, attributes.activation),
+            scale_down=scales_down(values, biases, source.quant.zero_point, multipliers),
+        ),
+        why="any scale and range",
+        work=Work(
+            products=rows * groups(depth) * GROUP * -(-units // 2) * 2,
+            gathered=rows * depth,
+            outputs=rows * units,
+        ),
+        macs=rows * depth * units,
+        tables=(
+            weight_table(
+                pack_pairs(values),
+                f"{weights.name} {dims(weights.shape)}, two products of two units per word",
             ),
-            why="the only kernel for it",
-            work=Work(
-                products=rows * groups(depth) * GROUP * -(-units // 2) * 2,
-                gathered=rows * depth,
-                outputs=rows * units,
-            ),
-            macs=rows * depth * units,
-            tables=(
-                weight_table(
-                    pack_pairs(values),
-                    f"{weights.name} {dims(weights.shape)}, two products of two units per word",
-                ),
-                channel_table(fold_zero_point(values, biases, source.quant.zero_point), multipliers),
-            ),
-            scratch_bytes=fully_connected_scratch_bytes(depth),
-            scratch_type="int16_t",
-        )
-    ]
+            channel_table(fold_zero_point(values, biases, source.quant.zero_point), multipliers),
+        ),
+        scratch_bytes=fully_connected_scratch_bytes(depth),
+        scratch_type="int16_t",
+    )
+    mixed = mixed_tables(
+        values,
+        biases,
+        multipliers,
+        source.quant,
+        result.quant,
+        activation_bounds(graph, operator, attributes.activation),
+        f"{weights.name} {dims(weights.shape)}, two products of two mixed units per word, by blocks of eight",
+        pack_mixed_blocks,
+    )
+    if mixed is None:
+        return [plain]
+    words = depth % GROUP == 0
+    blocks = replace(
+        plain,
+        name="fully_connected_blocks",
+        function="fc_fully_connected_blocks_words_s8" if words else "fc_fully_connected_blocks_s8",
+        params_type="fc_fully_connected_blocks",
+        params=fields(rows=rows, depth=depth, units=units, one_sided=mixed.one_sided),
+        why="eight units at a time, two mixed in each word; inputs widened in registers",
+        tables=mixed.tables,
+        scratch_bytes=fully_connected_blocks_scratch_bytes(depth),
+        scratch_type="int8_t",
+    )
+    return [blocks, plain]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,11 +33,12 @@ def mixed_tables(
     result: Quantization,
     output_range: tuple[int, int],
     comment: str,
+    pack: Callable[[NDArray[np.int8]], NDArray[np.int8] | None] = pack_mixed_pairs,
 ) -> MixedTables | None:
     """For ``weights`` of (channels, depth); None where the layer's figures do not allow it: its outputs must
     saturate to int8, scale down, and every second channel's sum must stay below 2**23 for any input.
     """
-    packed = pack_mixed_pairs(weights)
+    packed = pack(weights)
     channels = down_channels(weights, biases, multipliers, source, result, output_range)
     if packed is None or channels is None or not channels.saturates:
         return None

@@ -1,0 +1,170 @@
+/* FULLY_CONNECTED by blocks of eight units, int8, per unit. For layers whose accumulators scale down and saturate to
+ * int8; weights in mixed pairs (fc_tile.h). Inputs are widened in registers: no column is needed. */
+#ifndef FC_FULLY_CONNECTED_BLOCKS_H
+#define FC_FULLY_CONNECTED_BLOCKS_H
+
+#include "fc_columns.h"
+#include "fc_fixed.h"
+
+#define FC_BLOCK_PAIRS 4 /* pairs of units in a block; their words of weights alternate */
+
+struct fc_fully_connected_blocks {
+    int32_t rows;   /* input vectors; 1 in most networks */
+    int32_t depth;  /* elements of each */
+    int32_t units;  /* outputs for each */
+    bool one_sided; /* see fc_scale_twice */
+};
+
+FC_INLINE int32_t fc_fully_connected_blocks_groups(const struct fc_fully_connected_blocks *p)
+{
+    return (p->depth + FC_GROUP - 1) / FC_GROUP;
+}
+
+/* Bytes of `scratch` below; twin of fully_connected_blocks_scratch_bytes in generator/plan. Inputs that are no whole
+ * words are copied, so that nothing behind them is read. */
+FC_INLINE int32_t fc_fully_connected_blocks_scratch_size(const struct fc_fully_connected_blocks *p)
+{
+    return p->depth % FC_GROUP == 0 ? 0 : fc_fully_connected_blocks_groups(p) * FC_GROUP;
+}
+
+/* A block's sums over `groups` words of inputs, at least 1: mixed ones of the four pairs, then those of their first
+ * units; added to. Reads FC_WEIGHTS_MARGIN behind the weights. */
+#if defined(__ARM_FEATURE_SIMD32)
+/* Every register is taken: r0 weights, r1 inputs, r2 mixed and r3 first unit's weights, r4 to r7 mixed sums, r8 to
+ * r11 the first units', r12 and lr inputs. Two cycles for each SMLAD of C become one and a bit. */
+#define FC_BLOCK_PAIR(mixed, first, inputs, offset)                                                          \
+    "sxtb16 r3, r2; smlad " mixed ", r2, " inputs ", " mixed "; smlad " first ", r3, " inputs ", " first     \
+    "; ldr r2, [r0, #" offset "]\n"
+__attribute__((naked, noinline, unused)) static void
+fc_dot_block(__attribute__((unused)) const int8_t *weights, __attribute__((unused)) const int8_t *inputs,
+             __attribute__((unused)) const int8_t *last, __attribute__((unused)) int32_t *sums)
+{
+    __asm__ volatile("push {r2-r11, lr}\n"
+                     "ldmia r3, {r4-r11}\n"
+                     "ldr r2, [r0]; ldr lr, [r1]\n"
+                     "1: sxtb16 r12, lr\n" FC_BLOCK_PAIR("r4", "r8", "r12", "4") FC_BLOCK_PAIR("r5", "r9", "r12", "8")
+                         FC_BLOCK_PAIR("r6", "r10", "r12", "12") FC_BLOCK_PAIR("r7", "r11", "r12", "16")
+                     "sxtb16 lr, lr, ror #8; ldr r12, [sp]\n" /* the last word of inputs */
+                     FC_BLOCK_PAIR("r4", "r8", "lr", "20") FC_BLOCK_PAIR("r5", "r9", "lr", "24")
+                         FC_BLOCK_PAIR("r6", "r10", "lr", "28")
+                     "sxtb16 r3, r2; smlad r7, r2, lr, r7; smlad r11, r3, lr, r11; ldr r2, [r0, #32]!\n"
+                     "cmp r1, r12; it ne; ldrne lr, [r1, #4]!; bne 1b\n"
+                     "ldr r3, [sp, #4]\n"
+                     "stmia r3, {r4-r11}\n"
+                     "pop {r2-r11, pc}\n");
+}
+#else
+FC_INLINE void fc_dot_block(const int8_t *weights, const int8_t *inputs, const int8_t *last, int32_t *sums)
+{
+    for (; inputs <= last; inputs += FC_GROUP) {
+        const uint32_t word = fc_load_word(inputs);
+        for (int32_t odd = 0; odd < 2; odd++) {
+            const uint32_t values = odd ? fc_odd_bytes(word) : fc_even_bytes(word);
+            for (int32_t pair = 0; pair < FC_BLOCK_PAIRS; pair++) {
+                const uint32_t mixed = fc_load_word(weights);
+                sums[pair] = fc_smlad(mixed, values, sums[pair]);
+                sums[FC_BLOCK_PAIRS + pair] = fc_smlad(fc_even_bytes(mixed), values, sums[FC_BLOCK_PAIRS + pair]);
+                weights += 4;
+            }
+        }
+    }
+}
+#endif
+
+/* The same for one pair. */
+FC_INLINE void fc_dot_pair(const int8_t *weights, const int8_t *inputs, const int8_t *last, int32_t sums[2])
+{
+    int32_t both = sums[0], first = sums[1];
+    for (; inputs <= last; inputs += FC_GROUP) {
+        const uint32_t word = fc_load_word(inputs), even = fc_even_bytes(word), odd = fc_odd_bytes(word);
+        const uint32_t w0 = fc_load_word(weights), w1 = fc_load_word(weights + 4);
+        both = fc_smlad(w0, even, both);
+        first = fc_smlad(fc_even_bytes(w0), even, first);
+        both = fc_smlad(w1, odd, both);
+        first = fc_smlad(fc_even_bytes(w1), odd, first);
+        weights += 2 * FC_GROUP;
+    }
+    sums[0] = both;
+    sums[1] = first;
+}
+
+/* What a pair's sums start from. */
+FC_INLINE void fc_start_pair(const struct fc_down_channel channels[2], int32_t *mixed, int32_t *first)
+{
+    *first = channels[0].bias;
+    *mixed = (int32_t)((uint32_t)channels[0].bias + ((uint32_t)channels[1].bias << 8));
+}
+
+/* The outputs that they give, first unit first. */
+FC_INLINE void fc_end_pair(const struct fc_down_channel channels[2], int32_t mixed, int32_t first, bool one_sided,
+                           int32_t outputs[2])
+{
+    const int32_t twice_first = (int32_t)((uint32_t)first << 1);
+    const int32_t twice_second = (int32_t)((uint32_t)mixed - (uint32_t)first) >> 7;
+    outputs[0] = fc_saturate_8(fc_scale_twice(twice_first, channels[0], one_sided));
+    outputs[1] = fc_saturate_8(fc_scale_twice(twice_second, channels[1], one_sided));
+}
+
+/* input    rows * depth
+ * weights  pairs of units * groups * 8 bytes, words of a whole block's pairs alternating; FC_WEIGHTS_MARGIN behind
+ * channels an entry per unit, an even number
+ * scratch  fc_fully_connected_blocks_scratch_size bytes, if any
+ * output   rows * units; must not overlap input */
+FC_INLINE void fc_fully_connected_blocks_s8(const struct fc_fully_connected_blocks *p, const int8_t *input,
+                                            const int8_t *weights, const struct fc_down_channel *channels,
+                                            int8_t *scratch, int8_t *output)
+{
+    const int32_t groups = fc_fully_connected_blocks_groups(p), pairs = (p->units + 1) / 2;
+    for (int32_t row = 0; row < p->rows; row++) {
+        const int8_t *inputs = input + row * p->depth;
+        if (p->depth % FC_GROUP != 0) {
+            memcpy(scratch, inputs, (size_t)p->depth);
+            inputs = scratch;
+        }
+        const int8_t *last = inputs + (groups - 1) * FC_GROUP, *packed = weights;
+        int8_t *outputs = output + row * p->units;
+        const struct fc_down_channel *channel = channels;
+        int32_t pair = 0;
+        for (; pair + FC_BLOCK_PAIRS <= p->units / 2; pair += FC_BLOCK_PAIRS) {
+            int32_t sums[2 * FC_BLOCK_PAIRS], results[2 * FC_BLOCK_PAIRS];
+#pragma GCC unroll 4
+            for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
+                fc_start_pair(channel + 2 * i, sums + i, sums + FC_BLOCK_PAIRS + i);
+            }
+            fc_dot_block(packed, inputs, last, sums);
+            packed += FC_BLOCK_PAIRS * groups * 2 * FC_GROUP;
+            /* All before any is stored: a store of bytes might change the channels, for all a compiler knows. */
+#pragma GCC unroll 4
+            for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
+                fc_end_pair(channel + 2 * i, sums[i], sums[FC_BLOCK_PAIRS + i], p->one_sided, results + 2 * i);
+            }
+#pragma GCC unroll 8
+            for (int32_t i = 0; i < 2 * FC_BLOCK_PAIRS; i++) {
+                outputs[i] = (int8_t)results[i];
+            }
+            channel += 2 * FC_BLOCK_PAIRS;
+            outputs += 2 * FC_BLOCK_PAIRS;
+        }
+        for (; pair < pairs; pair++, channel += 2, outputs += 2) {
+            int32_t sums[2], results[2];
+            fc_start_pair(channel, sums, sums + 1);
+            fc_dot_pair(packed, inputs, last, sums);
+            packed += groups * 2 * FC_GROUP;
+            fc_end_pair(channel, sums[0], sums[1], p->one_sided, results);
+            outputs[0] = (int8_t)results[0];
+            if (2 * pair + 1 < p->units) {
+                outputs[1] = (int8_t)results[1];
+            }
+        }
+    }
+}
+
+/* The same where inputs come in whole words. */
+FC_INLINE void fc_fully_connected_blocks_words_s8(const struct fc_fully_connected_blocks *p, const int8_t *input,
+                                                  const int8_t *weights, const struct fc_down_channel *channels,
+                                                  int8_t *output)
+{
+    fc_fully_connected_blocks_s8(p, input, weights, channels, (int8_t *)0, output);
+}
+
+#endif
