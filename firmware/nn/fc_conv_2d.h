@@ -24,7 +24,8 @@ FC_INLINE int32_t fc_conv_2d_scratch_size(const struct fc_conv_2d *p)
  * weights ceil(output_channels / 2) pairs * groups * 8 bytes, packed, and FC_WEIGHTS_MARGIN
  * table   output_channels entries
  * columns fc_conv_2d_scratch_size bytes, 4-byte aligned
- * output  rows * output_width * output_channels; must not overlap input
+ * output  rows * output_width * output_channels; may overlap the input as generator/plan/kernels/overlap.py
+ *         allows
  *
  * Three output pixels at a time, in reading order; where fewer are left, the others' results are dropped. */
 FC_INLINE void fc_conv_2d_rows_s8(const struct fc_conv_2d *p, const int8_t *input, const int8_t *weights,

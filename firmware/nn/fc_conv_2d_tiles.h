@@ -83,7 +83,8 @@ FC_INLINE struct fc_pixel fc_gather_tile(const struct fc_conv_2d_tiles *p, const
  * weights  pairs * groups * 8 bytes, mixed (generator/plan/packing.py), and FC_WEIGHTS_MARGIN
  * channels an entry per channel, an even number
  * scratch  fc_conv_2d_tiles_scratch_size bytes, 4-byte aligned
- * output   output_height * output_width * output_channels, or a window's greatest for each; no overlap with input */
+ * output   output_height * output_width * output_channels, or a window's greatest for each; may overlap the
+ *          input from below as far as generator/plan/kernels/overlap.py allows */
 FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
                                    const struct fc_down_channel *channels, int16_t *scratch, int8_t *output)
 {

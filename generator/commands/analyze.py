@@ -68,7 +68,7 @@ def plan_as_json(plan: Plan, cpu_hz: int) -> dict[str, object]:
                     {"kernel": a.kernel, "why_not": a.why_not} for a in step.kernel.alternatives
                 ],
                 "estimated_cycles": step.kernel.estimated_cycles,
-                "alive_bytes": plan.alive_bytes(step.index),
+                "alive_bytes": plan.occupied_bytes[step.index],
                 "memory": step.memory,
             }
             for step in plan.steps

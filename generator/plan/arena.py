@@ -14,16 +14,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Segment:
-    """So many bytes from the start of ``first_step`` to the end of ``last_step``."""
+    """So many bytes from the start of ``first_step`` to the end of ``last_step``; offset within the place."""
 
     size_bytes: int
     first_step: int
     last_step: int
+    offset: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last byte."""
+        return self.offset + self.size_bytes
 
 
 @dataclass(frozen=True)
 class Request:
-    """One place in the arena. Buffers that take it over are further segments, later and no larger."""
+    """One place in the arena: what is occupied of it as time goes on, in order, no step twice."""
 
     key: str
     segments: tuple[Segment, ...]
@@ -31,7 +37,7 @@ class Request:
     @property
     def size_bytes(self) -> int:
         """The most it ever holds."""
-        return max(s.size_bytes for s in self.segments)
+        return max(s.end for s in self.segments)
 
     @property
     def first_step(self) -> int:
@@ -83,7 +89,12 @@ def _aligned(request: Request, alignment: int) -> Request:
     return Request(
         request.key,
         tuple(
-            Segment(-(-s.size_bytes // alignment) * alignment, s.first_step, s.last_step)
+            Segment(
+                -(-s.end // alignment) * alignment - s.offset // alignment * alignment,
+                s.first_step,
+                s.last_step,
+                s.offset // alignment * alignment,
+            )
             for s in request.segments
         ),
     )
@@ -105,9 +116,9 @@ def _place(requests: Sequence[Request], top: int | None = None) -> dict[str, int
     offsets: dict[str, int] = {}
     placed: list[tuple[int, Segment]] = []
     for request in requests:
-        # A segment of n bytes may not start in (offset - n, offset + size) of one alive at the same time.
+        # Where a segment would meet one that is alive at the same time.
         forbidden = [
-            (offset - mine.size_bytes + 1, offset + other.size_bytes)
+            (offset + other.offset - mine.end + 1, offset + other.end - mine.offset)
             for mine in request.segments
             for offset, other in placed
             if mine.first_step <= other.last_step and other.first_step <= mine.last_step

@@ -28,7 +28,7 @@ class Buffer:
     """A stretch of the arena in use from the start of ``first_step`` to the end of ``last_step``.
 
     The network's inputs are alive before step 0 (``first_step`` -1), its outputs after the last step.
-    A result that takes over its input's place starts in the step after the one that computes it.
+    A result that takes over its input's place, or overlaps it, starts in the step after its own.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Buffer:
     first_step: int
     last_step: int
     shares_with: str | None = None
-    """Name of the buffer whose bytes it takes over in place."""
+    """Name of the buffer whose bytes it takes over while they are read for the last time."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ class Plan:
     steps: tuple[Step, ...]
     constants: tuple[Constant, ...]
     buffers: tuple[Buffer, ...]
+    occupied_bytes: tuple[int, ...]
+    """Bytes of the arena in use during each step; what overlaps counts once."""
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
     arena_bytes: int
@@ -150,7 +152,3 @@ class Plan:
     def estimated_cycles(self) -> int:
         """Estimate of one inference."""
         return sum(step.kernel.estimated_cycles for step in self.steps)
-
-    def alive_bytes(self, step_index: int) -> int:
-        """Bytes of the arena in use during a step; what is computed in place counts once."""
-        return sum(b.size_bytes for b in self.buffers if b.first_step <= step_index <= b.last_step)

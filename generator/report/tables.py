@@ -179,7 +179,7 @@ def print_plan(plan: Plan, part: Part, console: Console) -> None:
             f"{step.macs:,}" if step.macs else "",
             f"{step.weights_bytes:,}" if step.weights_bytes else "",
             f"{step.kernel.estimated_cycles:,}",
-            f"{plan.alive_bytes(step.index):,}",
+            f"{plan.occupied_bytes[step.index]:,}",
             step.memory,
         )
     table.add_section()
@@ -229,7 +229,7 @@ def _arena_map(plan: Plan) -> Table:
     for buffer in sorted(plan.buffers, key=lambda b: (b.offset, b.first_step)):
         first = "before" if buffer.first_step < 0 else str(buffer.first_step)
         end = "after" if buffer.last_step >= last else str(buffer.last_step)
-        place = f", in place of {buffer.shares_with}" if buffer.shares_with else ""
+        place = f", over {buffer.shares_with}" if buffer.shares_with else ""
         table.add_row(
             f"{buffer.offset:,}", f"{buffer.size_bytes:,}", f"{first}..{end}", f"{buffer.name}{place}"
         )

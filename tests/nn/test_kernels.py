@@ -5,6 +5,7 @@ integers, and TFLM. All equal to the bit, over random shapes, quantizations and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -257,6 +258,9 @@ def check_model(
         run = bench.run_on_host if where == "host" else bench.run_on_emulator
         output = np.frombuffer(run(case), expected.dtype)
         np.testing.assert_array_equal(output, expected.reshape(-1), case.candidate.name)
+        if case.candidate.overlap_bytes is not None:
+            output = np.frombuffer(run(replace(case, overlapped=True)), expected.dtype)
+            np.testing.assert_array_equal(output, expected.reshape(-1), f"{case.candidate.name} overlapped")
     return expected
 
 

@@ -85,6 +85,8 @@ class Case:
     candidate: Candidate
     inputs: tuple[bytes, ...]
     output_bytes: int
+    overlapped: bool = False
+    """Whether the output lies as close to the first input as the candidate says it may."""
 
     @property
     def values(self) -> list[int]:
@@ -154,34 +156,46 @@ void run_case(uint8_t *blob)
 
 @dataclass(frozen=True)
 class Blob:
-    """What a driver gets: arguments apart from each other, and where each begins and ends."""
+    """What a driver gets: the arguments' regions apart from each other, the last one to be written."""
 
     data: bytes
-    bounds: tuple[tuple[int, int], ...]
+    regions: tuple[tuple[int, int], ...]
+    output: tuple[int, int]
 
     @property
     def message(self) -> bytes:
         """As the program on this computer reads it."""
-        flat = [edge for part in self.bounds for edge in part]
-        return struct.pack(f"<{2 + len(flat)}I", len(self.data), len(self.bounds), *flat) + self.data
+        flat = [edge for part in self.regions for edge in part]
+        return struct.pack(f"<{2 + len(flat)}I", len(self.data), len(self.regions), *flat) + self.data
 
 
 def _blob(case: Case) -> Blob:
+    """Every argument in a region of its own; an output that overlaps the first input, in one with it."""
     candidate = case.candidate
+    distance = candidate.overlap_bytes if case.overlapped else None
     parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
     if candidate.scratch_bytes:
         parts.append(b"\xa5" * candidate.scratch_bytes)
-    parts.append(b"\xa5" * case.output_bytes)
-    bounds = []
-    position = 4 * (len(parts) + len(case.values))
+    if distance is None:
+        parts.append(b"\xa5" * case.output_bytes)
+    else:
+        both = b"\xa5" * distance + parts.pop(0)
+        parts.append(both + b"\xa5" * (case.output_bytes - len(both)))
+    regions = []
+    position = 4 * (len(parts) + 1 + len(case.values))
     body = b""
     for part in parts:
         aligned = -(-position // 16) * 16
         body += bytes([GUARD]) * (aligned - position) + part + bytes([GUARD]) * GUARD_BYTES
-        bounds.append((aligned, aligned + len(part)))
+        regions.append((aligned, aligned + len(part)))
         position = aligned + len(part) + GUARD_BYTES
-    head = struct.pack(f"<{len(bounds) + len(case.values)}i", *(start for start, _ in bounds), *case.values)
-    return Blob(head + body, tuple(bounds))
+    starts = [start for start, _ in regions]
+    if distance is not None:
+        starts.insert(0, starts[-1] + distance)
+    head = struct.pack(
+        f"<{len(parts) + 1 + len(case.values)}i", *starts, *case.values, *[0] * (distance is None)
+    )
+    return Blob(head + body, tuple(regions), (starts[-1], starts[-1] + case.output_bytes))
 
 
 def table_bytes(table: object) -> bytes:
@@ -297,12 +311,12 @@ def _compile(command: list[str], source: Path, program: Path, libraries: list[st
 
 def _output(case: Case, blob: Blob, after: bytes) -> bytes:
     """The output, after a check that nothing but output and scratch was written."""
-    writable = blob.bounds[-2:] if case.candidate.scratch_bytes else blob.bounds[-1:]
+    writable = blob.regions[-2:] if case.candidate.scratch_bytes else blob.regions[-1:]
     position = 0
     for start, end in (*writable, (len(after), len(after))):
         assert after[position:start] == blob.data[position:start], "the kernel wrote where it must not"
         position = end
-    start, end = blob.bounds[-1]
+    start, end = blob.output
     return after[start:end]
 
 

@@ -48,6 +48,9 @@ class Candidate:
     output_type: str = "int8_t"
     in_place: tuple[int, ...] = ()
     """Input positions whose buffer the output may take over from its first byte."""
+    overlap_bytes: int | None = None
+    """So far below its first input, or farther, the output may start and overlap it: what the kernel writes
+    over, it has read. None: never."""
 
     @property
     def estimated_cycles(self) -> int:

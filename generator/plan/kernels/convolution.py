@@ -26,6 +26,7 @@ from generator.plan.kernels.candidate import (
     view_fields,
     weight_table,
 )
+from generator.plan.kernels.overlap import overlap_bytes
 from generator.plan.kernels.tiles import mixed_tables
 from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, TILE, groups, pack_pairs
 from generator.requantize import conv_multipliers
@@ -118,6 +119,18 @@ class _Convolution:
             outputs=pixels * self.shape[0],
         )
 
+    def overlap(self, output: tuple[int, int], window: tuple[int, int] = (1, 1), together: int = TILE) -> int:
+        """Distance below the input at which the output may overlap it."""
+        return overlap_bytes(
+            self.graph.operand(self.operator, 0).shape,
+            output,
+            self.attributes.stride,
+            self.attributes.padding,
+            self.shape[0],
+            window,
+            together,
+        )
+
     def plain(self, height: int, width: int) -> tuple[Params, tuple[Table, ...]]:
         """Parameters and constants of fc_conv_2d_s8 for an output of that size."""
         source = self.graph.operand(self.operator, 0).quant
@@ -187,6 +200,7 @@ class _Convolution:
                     self.depth, self.shape[3], channels, outputs, 1, pooled=pooled
                 ),
                 scratch_type="int16_t",
+                overlap_bytes=self.overlap((height, width), window, 1 if pooled else TILE),
             )
         ]
 
@@ -209,6 +223,7 @@ def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         tables=tables,
         scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.shape[3]),
         scratch_type="int16_t",
+        overlap_bytes=convolution.overlap((height, width), together=COLUMNS),
     )
     return [*convolution.tiled(f"{plain.name}_tiles", height, width, (1, 1)), plain]
 

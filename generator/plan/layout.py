@@ -1,0 +1,188 @@
+"""Where every buffer of a network lies in the arena.
+
+A result may take over the place of an input that nobody reads afterwards: from the same byte where the kernel
+works element by element, or starting so far below it that whatever the kernel overwrites has been read. Both
+inputs and outputs of a convolution then need little more than the larger of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from generator.graph import Graph, Operator, Reshape
+from generator.plan.arena import Packing, Request, Segment, pack
+from generator.plan.kernels import Candidate
+from generator.plan.types import ARENA_ALIGNMENT_BYTES, Buffer
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A step before its buffers have places."""
+
+    index: int
+    operator: Operator
+    name: str
+    chosen: Candidate
+    losers: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each tensor and each step's scratch lies."""
+
+    packing: Packing
+    buffers: tuple[Buffer, ...]
+    occupied_bytes: tuple[int, ...]
+    tensor_offsets: Mapping[int, int]
+    scratch_offsets: Mapping[int, int]
+    """By step."""
+
+
+@dataclass
+class _Place:
+    """Bytes that tensors take over from one another; offsets may be below 0 until all are known."""
+
+    key: str
+    tensors: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Index, offset, first and last step of each, in order."""
+    sizes: list[int] = field(default_factory=list)
+
+    @property
+    def low(self) -> int:
+        return min(offset for _, offset, _, _ in self.tensors)
+
+    def segments(self) -> Iterator[Segment]:
+        """What is occupied: each tensor until the step that computes the next, in that step both."""
+        base = self.low
+        extents = [
+            (offset - base, offset - base + size)
+            for (_, offset, _, _), size in zip(self.tensors, self.sizes, strict=True)
+        ]
+        for position, (_, _, first, last) in enumerate(self.tensors):
+            start, end = extents[position]
+            alone_from = first
+            if position:
+                low, high = min(start, extents[position - 1][0]), max(end, extents[position - 1][1])
+                yield Segment(high - low, first, first, low)
+                alone_from += 1
+            taken_over = position + 1 < len(self.tensors)
+            until = self.tensors[position + 1][2] - 1 if taken_over else last
+            if alone_from <= until:
+                yield Segment(end - start, alone_from, until, start)
+
+
+def lay_out(graph: Graph, drafts: Sequence[Draft]) -> Layout:
+    """The smallest layout that trying each take-over with and without finds; deterministic."""
+    possible = [d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None]
+    best = min(
+        (_lay_out(graph, drafts, frozenset(chosen)) for chosen in (possible, ())),
+        key=lambda layout: layout.packing.size_bytes,
+    )
+    chosen = frozenset(possible)
+    improved = True
+    while improved and best.packing.size_bytes > best.packing.lower_bound_bytes:
+        improved = False
+        for index in possible:
+            layout = _lay_out(graph, drafts, chosen ^ {index})
+            if layout.packing.size_bytes < best.packing.size_bytes:
+                best, chosen, improved = layout, chosen ^ {index}, True
+    return best
+
+
+def _lay_out(graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -> Layout:
+    source_of = {
+        op.outputs[0]: op.inputs[0]
+        for op in graph.operators
+        if isinstance(op.attributes, Reshape) and op.inputs[0] is not None
+    }
+
+    def storage(index: int) -> int:
+        """The tensor whose bytes a tensor is; reshapes are merged, so one hop is enough."""
+        return source_of.get(index, index)
+
+    last_use = {storage(i): len(drafts) for i in graph.outputs}
+    for draft in drafts:
+        for index in draft.operator.inputs:
+            if index is not None and not graph.tensors[index].is_constant:
+                last_use[storage(index)] = max(last_use.get(storage(index), -1), draft.index)
+
+    place_of: dict[int, _Place] = {}
+    places: list[_Place] = []
+    scratches: list[Request] = []
+
+    def put(index: int, place: _Place, offset: int, first: int) -> None:
+        if not place.tensors:
+            places.append(place)
+        place.tensors.append((index, offset, first, max(last_use.get(index, first), first)))
+        place.sizes.append(graph.tensors[index].size_bytes)
+        place_of[index] = place
+
+    for tensor in graph.input_tensors():
+        put(tensor.index, _Place(f"tensor_{tensor.index}"), 0, -1)
+    for draft in drafts:
+        result = graph.result(draft.operator)
+        found = None
+        if draft.index in take_over:
+            inputs = [storage(i) for i in draft.operator.inputs if i is not None]
+            found = _input_to_take_over(draft, inputs, place_of, last_use)
+        if found is None:
+            put(result.index, _Place(f"tensor_{result.index}"), 0, draft.index)
+        else:
+            place, distance = found
+            put(result.index, place, place.tensors[-1][1] - distance, draft.index)
+        if draft.chosen.scratch_bytes:
+            segment = Segment(draft.chosen.scratch_bytes, draft.index, draft.index)
+            scratches.append(Request(f"{draft.name}.scratch", (segment,)))
+
+    requests = [Request(p.key, tuple(p.segments())) for p in places] + scratches
+    packing = pack(requests, ARENA_ALIGNMENT_BYTES)
+    offsets = {
+        index: packing.offsets[place.key] + offset - place.low
+        for place in places
+        for index, offset, _, _ in place.tensors
+    }
+    buffers = [*_activations(graph, places, offsets), *_scratches(drafts, packing)]
+    return Layout(
+        packing,
+        tuple(sorted(buffers, key=lambda b: (b.first_step, b.offset, b.name))),
+        tuple(
+            sum(s.size_bytes for r in requests for s in r.segments if s.first_step <= d.index <= s.last_step)
+            for d in drafts
+        ),
+        {**offsets, **{view: offsets[storage(view)] for view in source_of if storage(view) in offsets}},
+        {d.index: packing.offsets[f"{d.name}.scratch"] for d in drafts if d.chosen.scratch_bytes},
+    )
+
+
+def _input_to_take_over(
+    draft: Draft, inputs: Sequence[int], place_of: Mapping[int, _Place], last_use: Mapping[int, int]
+) -> tuple[_Place, int] | None:
+    """The place of an input that the kernel may overwrite and nobody reads later, and how far below it."""
+    chosen = draft.chosen
+    ways = [(position, 0) for position in chosen.in_place]
+    if chosen.overlap_bytes is not None:
+        ways.append((0, -(-chosen.overlap_bytes // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES))
+    for position, distance in ways:
+        index = inputs[position]
+        place = place_of.get(index)
+        if place is not None and last_use[index] == draft.index and place.tensors[-1][0] == index:
+            return place, distance
+    return None
+
+
+def _activations(graph: Graph, places: Sequence[_Place], offsets: Mapping[int, int]) -> Iterator[Buffer]:
+    for place in places:
+        for position, (index, _, first, last) in enumerate(place.tensors):
+            before = graph.tensors[place.tensors[position - 1][0]].name if position else None
+            tensor = graph.tensors[index]
+            start = first if before is None else first + 1
+            yield Buffer(tensor.name, "activation", offsets[index], tensor.size_bytes, start, last, before)
+
+
+def _scratches(drafts: Sequence[Draft], packing: Packing) -> Iterator[Buffer]:
+    for draft in drafts:
+        if draft.chosen.scratch_bytes:
+            offset = packing.offsets[f"{draft.name}.scratch"]
+            size = draft.chosen.scratch_bytes
+            yield Buffer(f"{draft.name} scratch", "scratch", offset, size, draft.index, draft.index)
