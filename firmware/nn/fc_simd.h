@@ -40,6 +40,18 @@ FC_INLINE int32_t fc_smmulr(int32_t a, int32_t b)
 #endif
 }
 
+/* addend + the high word of the rounded product, wrapping */
+FC_INLINE int32_t fc_smmlar(int32_t a, int32_t b, int32_t addend)
+{
+#if defined(__ARM_FEATURE_DSP)
+    int32_t sum;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(sum) : "r"(a), "r"(b), "r"(addend));
+    return sum;
+#else
+    return (int32_t)((uint32_t)addend + (uint32_t)fc_smmulr(a, b));
+#endif
+}
+
 /* Nearest of -128..127 */
 FC_INLINE int32_t fc_saturate_8(int32_t value)
 {
@@ -77,6 +89,12 @@ FC_INLINE int32_t fc_smlatt(uint32_t a, uint32_t b, int32_t accumulator)
 {
     return (int32_t)((uint32_t)accumulator + (uint32_t)(((int32_t)a >> 16) * ((int32_t)b >> 16)));
 }
+
+/* Low halves of both. */
+FC_INLINE uint32_t fc_pack_bottoms(uint32_t low, uint32_t high) { return (low & 0xFFFFu) | (high << 16); }
+
+/* High halves of both. */
+FC_INLINE uint32_t fc_pack_tops(uint32_t low, uint32_t high) { return (low >> 16) | (high & 0xFFFF0000u); }
 
 /* Bytes 0 and 2, sign-extended to halves. */
 FC_INLINE uint32_t fc_even_bytes(uint32_t word)

@@ -322,6 +322,7 @@ def test_quantize_saturates_and_takes_nan(bench: KernelBench) -> None:
     """TFLM leaves NaN undefined; here it becomes the zero point. Infinities saturate."""
     model = models.convert("QUANTIZE", 5, "float32", "int8", None, (0.5, 3))
     values = np.array([[np.inf, -np.inf, np.nan, 3e38, -0.0]], np.float32)
-    _, (case,) = cases_of(model, [values])
-    for run in (bench.run_on_host, bench.run_on_emulator):
-        assert np.frombuffer(run(case), np.int8).tolist() == [127, -128, 3, 127, 3]
+    _, cases = cases_of(model, [values])
+    for case in cases:
+        for run in (bench.run_on_host, bench.run_on_emulator):
+            assert np.frombuffer(run(case), np.int8).tolist() == [127, -128, 3, 127, 3]

@@ -85,6 +85,8 @@ class Case:
     candidate: Candidate
     inputs: tuple[bytes, ...]
     output_bytes: int
+    over: int | None = None
+    """Position of the input that the output overwrites; None: a buffer of its own."""
 
     @property
     def values(self) -> list[int]:
@@ -158,6 +160,8 @@ class Blob:
 
     data: bytes
     bounds: tuple[tuple[int, int], ...]
+    output: tuple[int, int]
+    scratch: tuple[int, int]
 
     @property
     def message(self) -> bytes:
@@ -171,23 +175,35 @@ def _blob(case: Case) -> Blob:
     parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
     if candidate.scratch_bytes:
         parts.append(b"\xa5" * candidate.scratch_bytes)
-    parts.append(b"\xa5" * case.output_bytes)
+    arguments = len(parts) + 1
+    if case.over is None:
+        parts.append(b"\xa5" * case.output_bytes)
     bounds = []
-    position = 4 * (len(parts) + len(case.values))
+    position = 4 * (arguments + len(case.values))
     body = b""
     for part in parts:
         aligned = -(-position // 16) * 16
         body += bytes([GUARD]) * (aligned - position) + part + bytes([GUARD]) * GUARD_BYTES
         bounds.append((aligned, aligned + len(part)))
         position = aligned + len(part) + GUARD_BYTES
-    head = struct.pack(f"<{len(bounds) + len(case.values)}i", *(start for start, _ in bounds), *case.values)
-    return Blob(head + body, tuple(bounds))
+    starts = [start for start, _ in bounds]
+    if case.over is not None:
+        starts.append(starts[case.over])
+    head = struct.pack(f"<{arguments + len(case.values)}i", *starts, *case.values)
+    scratch = bounds[arguments - 2] if candidate.scratch_bytes else (0, 0)
+    return Blob(head + body, tuple(bounds), (starts[-1], starts[-1] + case.output_bytes), scratch)
 
 
 def table_bytes(table: object) -> bytes:
     """A constant's bytes from its C initialisers, so that what is tested is what is rendered."""
     numbers = [int(n) for n in re.findall(r"-?\d+", " ".join(table.lines))]  # type: ignore[attr-defined]
-    sizes = {"int8_t": "b", "uint8_t": "B", "int32_t": "i", "struct fc_channel": "i"}
+    sizes = {
+        "int8_t": "b",
+        "uint8_t": "B",
+        "int32_t": "i",
+        "struct fc_channel": "i",
+        "struct fc_down_channel": "i",
+    }
     return struct.pack(f"<{len(numbers)}{sizes[table.c_type]}", *numbers)  # type: ignore[attr-defined]
 
 
@@ -296,21 +312,24 @@ def _compile(command: list[str], source: Path, program: Path, libraries: list[st
 
 def _output(case: Case, blob: Blob, after: bytes) -> bytes:
     """The output, after a check that nothing but output and scratch was written."""
-    writable = blob.bounds[-2:] if case.candidate.scratch_bytes else blob.bounds[-1:]
     position = 0
-    for start, end in (*writable, (len(after), len(after))):
+    for start, end in (*sorted((blob.output, blob.scratch)), (len(after), len(after))):
         assert after[position:start] == blob.data[position:start], "the kernel wrote where it must not"
         position = end
-    start, end = blob.bounds[-1]
+    start, end = blob.output
     return after[start:end]
 
 
 def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
-    """The model's only operator, after fusing, with each kernel that can run it."""
+    """The model's only operator, after fusing, with each kernel that can run it, wherever it can write."""
     graph = fuse(read_tflite_bytes(model, "case", "case"))
     (operator,) = graph.operators
     data = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
+    output_bytes = graph.result(operator).size_bytes
+    sources = list(graph.activations_in(operator))
     return graph, [
-        Case(candidate, data, graph.result(operator).size_bytes)
+        Case(candidate, data, output_bytes, over)
         for candidate in KERNELS[type(operator.attributes)](graph, operator)
+        for over in (None, *candidate.in_place)
+        if over is None or output_bytes <= sources[over].size_bytes
     ]
