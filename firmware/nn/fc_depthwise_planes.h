@@ -10,6 +10,7 @@
 #define FC_DEPTHWISE_PLANES_H
 
 #include "fc_fixed.h"
+#include "fc_plane_sums.h"
 #include "fc_simd.h"
 
 struct fc_depthwise_planes {
@@ -48,11 +49,12 @@ FC_INLINE int32_t fc_planes_lanes(const struct fc_depthwise_planes *p)
     return p->channels < FC_LANES ? p->channels : FC_LANES;
 }
 
-/* Bytes of scratch: the words of one channel's kernel, then the planes. */
+/* Bytes of scratch: the words of one channel's kernel, its sums, then the planes. */
 FC_INLINE int32_t fc_depthwise_planes_scratch_size(const struct fc_depthwise_planes *p)
 {
     const int32_t plane = fc_planes_span(p, p->strip_rows) * fc_planes_pitch(p);
-    return p->kernel_rows * fc_planes_words(p) * 8 + fc_planes_lanes(p) * plane * 2;
+    return p->kernel_rows * fc_planes_words(p) * 8 + p->strip_rows * p->output_columns * 4 +
+           fc_planes_lanes(p) * plane * 2;
 }
 
 /* The channels of a pixel as a word; nothing is read behind the pixel. */
@@ -137,49 +139,65 @@ FC_INLINE void fc_expand_plane_weights(const struct fc_depthwise_planes *p, cons
     }
 }
 
-FC_INLINE int8_t fc_finish_plane_output(const struct fc_depthwise_planes *p, int32_t twice,
-                                        struct fc_down_channel channel)
+/* Doubled accumulators of one channel, `rows` rows of outputs: the bias and products. */
+FC_INLINE void fc_plane_sums(const struct fc_depthwise_planes *p, const int16_t *plane, const uint32_t *words,
+                             int32_t twice_bias, int32_t rows, int32_t *sums)
 {
-    const int32_t scaled = fc_scale_twice(twice, channel, p->one_sided);
-    if (p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
-        return (int8_t)fc_saturate_8(scaled);
+    const int32_t count = fc_planes_words(p), pitch = fc_planes_pitch(p);
+    const int32_t columns = p->output_columns;
+#if defined(__ARM_FEATURE_SIMD32)
+    if (p->kernel_rows == 3 && p->kernel_columns == 3 && p->column_stride <= 2) {
+        const int32_t window = p->row_dilation * pitch * 2, row = p->row_stride * pitch * 2;
+        if (p->column_stride == 1) {
+            fc_plane_sums_3x3(plane, sums, words, twice_bias, window, columns, rows,
+                              row - columns / 2 * 4 - 4);
+        } else {
+            fc_plane_sums_3x3_stride_2(plane, sums, words, twice_bias, window, columns, rows,
+                                       row - columns / 2 * 8);
+        }
+        return;
     }
-    return (int8_t)fc_clamp(scaled, p->output_min, p->output_max);
-}
-
-/* A row of outputs of one channel, `step` bytes apart. */
-FC_INLINE void fc_plane_row(const struct fc_depthwise_planes *p, const int16_t *row, const uint32_t *words,
-                            struct fc_down_channel channel, int8_t *output, int32_t step)
-{
-    const int32_t count = fc_planes_words(p), row_halves = fc_planes_pitch(p) * p->row_dilation;
-    const int32_t twice_bias = channel.bias * 2;
-    int32_t x = 0;
-    if (p->column_stride == 1) {
-        for (; x + 1 < p->output_columns; x += 2) {
-            int32_t left = twice_bias, right = twice_bias;
+#endif
+    for (int32_t row = 0; row < rows; row++) {
+        const int16_t *source = plane + row * p->row_stride * pitch;
+        int32_t x = 0;
+        if (p->column_stride == 1) {
+            for (; x + 1 < columns; x += 2) {
+                int32_t left = twice_bias, right = twice_bias;
+                for (int32_t y = 0; y < p->kernel_rows; y++) {
+                    for (int32_t i = 0; i < count; i++) {
+                        const uint32_t values = fc_load_word(source + y * p->row_dilation * pitch + 2 * i);
+                        left = fc_smlad(values, words[2 * (y * count + i)], left);
+                        right = fc_smlad(values, words[2 * (y * count + i) + 1], right);
+                    }
+                }
+                *sums++ = left;
+                *sums++ = right;
+                source += 2;
+            }
+        }
+        for (; x < columns; x++) {
+            int32_t sum = twice_bias;
             for (int32_t y = 0; y < p->kernel_rows; y++) {
-                for (int32_t i = 0; i < count; i++) {
-                    const uint32_t values = fc_load_word(row + y * row_halves + 2 * i);
-                    left = fc_smlad(values, words[2 * (y * count + i)], left);
-                    right = fc_smlad(values, words[2 * (y * count + i) + 1], right);
+                for (int32_t i = 0; i < (p->kernel_columns + 1) / 2; i++) {
+                    const uint32_t values = fc_load_word(source + y * p->row_dilation * pitch + 2 * i);
+                    sum = fc_smlad(values, words[2 * (y * count + i)], sum);
                 }
             }
-            output[0] = fc_finish_plane_output(p, left, channel);
-            output[step] = fc_finish_plane_output(p, right, channel);
-            row += 2;
-            output += 2 * step;
+            *sums++ = sum;
+            source += p->column_stride;
         }
     }
-    for (; x < p->output_columns; x++) {
-        int32_t sum = twice_bias;
-        for (int32_t y = 0; y < p->kernel_rows; y++) {
-            for (int32_t i = 0; i < (p->kernel_columns + 1) / 2; i++) {
-                const uint32_t values = fc_load_word(row + y * row_halves + 2 * i);
-                sum = fc_smlad(values, words[2 * (y * count + i)], sum);
-            }
-        }
-        output[0] = fc_finish_plane_output(p, sum, channel);
-        row += p->column_stride;
+}
+
+/* Scales doubled accumulators into `count` outputs that lie `step` bytes apart. */
+FC_INLINE void fc_finish_plane(const struct fc_depthwise_planes *p, const int32_t *sums, int32_t count,
+                               struct fc_down_channel channel, int8_t *output, int32_t step)
+{
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t scaled = fc_scale_twice(sums[i], channel, p->one_sided);
+        const bool saturates = p->output_min == INT8_MIN && p->output_max == INT8_MAX;
+        *output = (int8_t)(saturates ? fc_saturate_8(scaled) : fc_clamp(scaled, p->output_min, p->output_max));
         output += step;
     }
 }
@@ -218,7 +236,8 @@ FC_INLINE void fc_depthwise_conv_2d_planes_s8(const struct fc_depthwise_planes *
     const int32_t channels = p->channels * p->multiplier;
     const int32_t row_step = (p->transposed ? 1 : p->output_columns) * channels;
     const int32_t column_step = (p->transposed ? p->output_rows : 1) * channels;
-    int16_t *planes = (int16_t *)(words + p->kernel_rows * fc_planes_words(p) * 2);
+    int32_t *sums = (int32_t *)words + p->kernel_rows * fc_planes_words(p) * 2;
+    int16_t *planes = (int16_t *)(sums + p->strip_rows * p->output_columns);
     for (int32_t group = 0; group < p->channels; group += lanes) {
         /* The last channels, when they fill no word, come in one with channels before them. */
         const int32_t base = group + lanes <= p->channels ? group : p->channels - lanes;
@@ -232,12 +251,10 @@ FC_INLINE void fc_depthwise_conv_2d_planes_s8(const struct fc_depthwise_planes *
             fc_fill_planes(p, input + base, planes, plane, y, y > 0 ? kept : 0, fc_planes_span(p, rows));
             for (int32_t c = group * p->multiplier; c < (base + lanes) * p->multiplier; c++) {
                 fc_expand_plane_weights(p, weights + c * p->kernel_rows * p->kernel_columns, words);
-                const int16_t *row = planes + (c / p->multiplier - base) * plane;
-                int8_t *to = output + y * row_step + c;
+                fc_plane_sums(p, planes + (c / p->multiplier - base) * plane, words, table[c].bias * 2, rows, sums);
                 for (int32_t i = 0; i < rows; i++) {
-                    fc_plane_row(p, row, words, table[c], to, column_step);
-                    row += p->row_stride * pitch;
-                    to += row_step;
+                    fc_finish_plane(p, sums + i * p->output_columns, p->output_columns, table[c],
+                                    output + (y + i) * row_step + c, column_step);
                 }
             }
         }

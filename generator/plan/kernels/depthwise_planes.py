@@ -23,6 +23,8 @@ from generator.requantize import activation_range, conv_multipliers
 LANES = 4
 _SCRATCH_TARGET_BYTES = 4096
 """Strips are as high as this holds. Their rows in common are moved, so that higher ones gain little."""
+_PRODUCTS_PER_ROW = 80
+"""What beginning a row of a plane costs, in products."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Planes:
 
     def scratch_bytes(self, strip_rows: int) -> int:
         """Twin of fc_depthwise_planes_scratch_size."""
-        return self.rows.kernel * self.words * 8 + self.lanes * self.span(strip_rows) * self.pitch * 2
+        planes = self.lanes * self.span(strip_rows) * self.pitch * 2
+        return self.rows.kernel * self.words * 8 + strip_rows * self.columns.output * 4 + planes
 
     @property
     def strip_rows(self) -> int:
@@ -134,7 +137,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
     possible = [way for way in ways if way.columns.dilation == 1]
     if not possible:
         return []
-    planes = min(possible, key=lambda way: way.products)
+    planes = min(possible, key=lambda way: way.products + _PRODUCTS_PER_ROW * way.rows.output)
     laid_out = values.transpose(2, 1, 0) if planes.transposed else values.transpose(2, 0, 1)
     pixels = height.output * width.output
     rows, columns = planes.rows, planes.columns
