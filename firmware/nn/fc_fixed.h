@@ -94,11 +94,12 @@ struct fc_down_channel {
 
 /* fc_scale_down of an accumulator that comes doubled, with the output's zero point added, not yet clamped.
  * `one_sided`: no output lies below the zero point, so negative values need no rounding of their own; they come
- * out at the zero point or below. */
+ * out at the zero point or below. Elsewhere the sign of the accumulator stands for that of y, which differs
+ * only for y = 0, where it makes no difference. */
 FC_INLINE int32_t fc_scale_twice(int32_t twice, struct fc_down_channel channel, bool one_sided)
 {
-    const int32_t y = fc_smmulr(twice, channel.mantissa);
-    return ((one_sided ? y : y + (y >> 31)) + channel.rounding) >> channel.shift;
+    const int32_t rounding = one_sided ? channel.rounding : channel.rounding + (twice >> 31);
+    return fc_smmlar(twice, channel.mantissa, rounding) >> channel.shift;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "fc_conv_2d_max_pool.h"
 #include "fc_conv_2d_tiles.h"
 #include "fc_depthwise_conv_2d.h"
+#include "fc_depthwise_planes.h"
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
 #include "fc_fully_connected_blocks.h"

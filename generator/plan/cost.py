@@ -52,6 +52,7 @@ COSTS: Mapping[str, Cost] = {
     "conv_2d_bytes_max_pool_tiles": Cost(0.53, 1.2, 12.0, 500),
     "conv_2d_words_max_pool_tiles": Cost(0.53, 0.8, 12.0, 500),
     "depthwise_conv_2d": Cost(11.74, 0.0, 0.0, 0),
+    "depthwise_planes": Cost(1.0, 1.0, 10.0, 0),
     "depthwise_conv_2d_words": Cost(3.08, 0.0, 22.35, 0),
     "dequantize": Cost(0.0, 0.0, 13.0, 10),
     "fully_connected": Cost(1.24, 1.93, 15.28, 0),

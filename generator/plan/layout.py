@@ -125,7 +125,7 @@ def _lay_out(graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -
         found = None
         if draft.index in take_over:
             inputs = [storage(i) for i in draft.operator.inputs if i is not None]
-            found = _input_to_take_over(draft, inputs, place_of, last_use)
+            found = _input_to_take_over(graph, draft, inputs, place_of, last_use)
         if found is None:
             put(result.index, _Place(f"tensor_{result.index}"), 0, draft.index)
         else:
@@ -156,11 +156,16 @@ def _lay_out(graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -
 
 
 def _input_to_take_over(
-    draft: Draft, inputs: Sequence[int], place_of: Mapping[int, _Place], last_use: Mapping[int, int]
+    graph: Graph,
+    draft: Draft,
+    inputs: Sequence[int],
+    place_of: Mapping[int, _Place],
+    last_use: Mapping[int, int],
 ) -> tuple[_Place, int] | None:
     """The place of an input that the kernel may overwrite and nobody reads later, and how far below it."""
     chosen = draft.chosen
-    ways = [(position, 0) for position in chosen.in_place]
+    size_bytes = graph.result(draft.operator).size_bytes
+    ways = [(p, 0) for p in chosen.in_place if size_bytes <= graph.tensors[inputs[p]].size_bytes]
     if chosen.overlap_bytes is not None:
         ways.append((0, -(-chosen.overlap_bytes // ARENA_ALIGNMENT_BYTES) * ARENA_ALIGNMENT_BYTES))
     for position, distance in ways:

@@ -5,7 +5,6 @@ integers, and TFLM. All equal to the bit, over random shapes, quantizations and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -257,10 +256,7 @@ def check_model(
     for case in cases:
         run = bench.run_on_host if where == "host" else bench.run_on_emulator
         output = np.frombuffer(run(case), expected.dtype)
-        np.testing.assert_array_equal(output, expected.reshape(-1), case.candidate.name)
-        if case.candidate.overlap_bytes is not None:
-            output = np.frombuffer(run(replace(case, overlapped=True)), expected.dtype)
-            np.testing.assert_array_equal(output, expected.reshape(-1), f"{case.candidate.name} overlapped")
+        np.testing.assert_array_equal(output, expected.reshape(-1), f"{case.candidate.name} {case.over}")
     return expected
 
 
@@ -290,8 +286,8 @@ def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: 
         weights=weights,
     )
     _, cases = cases_of(model, [])
-    (case,) = cases  # no faster kernel
-    assert dict(case.candidate.params)["scale_down"] == "false"
+    for case in cases:  # no faster kernel
+        assert dict(case.candidate.params)["scale_down"] == "false"
     check_model(model, constant(value), rng, where, bench)
 
 
@@ -371,6 +367,7 @@ def test_quantize_saturates_and_takes_nan(bench: KernelBench) -> None:
     """TFLM leaves NaN undefined; here it becomes the zero point. Infinities saturate."""
     model = models.convert("QUANTIZE", 5, "float32", "int8", None, (0.5, 3))
     values = np.array([[np.inf, -np.inf, np.nan, 3e38, -0.0]], np.float32)
-    _, (case,) = cases_of(model, [values])
-    for run in (bench.run_on_host, bench.run_on_emulator):
-        assert np.frombuffer(run(case), np.int8).tolist() == [127, -128, 3, 127, 3]
+    _, cases = cases_of(model, [values])
+    for case in cases:
+        for run in (bench.run_on_host, bench.run_on_emulator):
+            assert np.frombuffer(run(case), np.int8).tolist() == [127, -128, 3, 127, 3]

@@ -85,8 +85,8 @@ class Case:
     candidate: Candidate
     inputs: tuple[bytes, ...]
     output_bytes: int
-    overlapped: bool = False
-    """Whether the output lies as close to the first input as the candidate says it may."""
+    over: tuple[int, int] | None = None
+    """Position of the input that the output overlaps and by how much it starts below; None: alone."""
 
     @property
     def values(self) -> list[int]:
@@ -172,29 +172,25 @@ class Blob:
 def _blob(case: Case) -> Blob:
     """Every argument in a region of its own; an output that overlaps the first input, in one with it."""
     candidate = case.candidate
-    distance = candidate.overlap_bytes if case.overlapped else None
     parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
     if candidate.scratch_bytes:
         parts.append(b"\xa5" * candidate.scratch_bytes)
-    if distance is None:
-        parts.append(b"\xa5" * case.output_bytes)
-    else:
-        both = b"\xa5" * distance + parts.pop(0)
-        parts.append(both + b"\xa5" * (case.output_bytes - len(both)))
+    arguments = len(parts) + 1
+    position, distance = case.over or (0, 0)
+    below = b"" if case.over is None else b"\xa5" * distance + parts.pop(position)
+    parts.append(below + b"\xa5" * (case.output_bytes - len(below)))
     regions = []
-    position = 4 * (len(parts) + 1 + len(case.values))
+    at = 4 * (arguments + len(case.values))
     body = b""
     for part in parts:
-        aligned = -(-position // 16) * 16
-        body += bytes([GUARD]) * (aligned - position) + part + bytes([GUARD]) * GUARD_BYTES
+        aligned = -(-at // 16) * 16
+        body += bytes([GUARD]) * (aligned - at) + part + bytes([GUARD]) * GUARD_BYTES
         regions.append((aligned, aligned + len(part)))
-        position = aligned + len(part) + GUARD_BYTES
+        at = aligned + len(part) + GUARD_BYTES
     starts = [start for start, _ in regions]
-    if distance is not None:
-        starts.insert(0, starts[-1] + distance)
-    head = struct.pack(
-        f"<{len(parts) + 1 + len(case.values)}i", *starts, *case.values, *[0] * (distance is None)
-    )
+    if case.over is not None:
+        starts.insert(position, starts[-1] + distance)
+    head = struct.pack(f"<{arguments + len(case.values)}i", *starts, *case.values)
     return Blob(head + body, tuple(regions), (starts[-1], starts[-1] + case.output_bytes))
 
 
@@ -321,11 +317,17 @@ def _output(case: Case, blob: Blob, after: bytes) -> bytes:
 
 
 def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
-    """The model's only operator, after fusing, with each kernel that can run it."""
+    """The model's only operator, after fusing, with each kernel that can run it, wherever it can write."""
     graph = fuse(read_tflite_bytes(model, "case", "case"))
     (operator,) = graph.operators
     data = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
-    return graph, [
-        Case(candidate, data, graph.result(operator).size_bytes)
-        for candidate in KERNELS[type(operator.attributes)](graph, operator)
-    ]
+    output_bytes = graph.result(operator).size_bytes
+    sources = list(graph.activations_in(operator))
+    cases = []
+    for candidate in KERNELS[type(operator.attributes)](graph, operator):
+        fits = [p for p in candidate.in_place if output_bytes <= sources[p].size_bytes]
+        below = [] if candidate.overlap_bytes is None else [(0, candidate.overlap_bytes)]
+        cases += [
+            Case(candidate, data, output_bytes, over) for over in (None, *((p, 0) for p in fits), *below)
+        ]
+    return graph, cases

@@ -20,6 +20,7 @@ from generator.plan.kernels.candidate import (
     weight_table,
     window_fields,
 )
+from generator.plan.kernels.depthwise_planes import plane_candidates
 from generator.plan.packing import GROUP
 from generator.requantize import conv_multipliers
 
@@ -57,8 +58,9 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             channel_table(biases, multipliers),
         ),
     )
+    planes = plane_candidates(graph, operator)
     if attributes.multiplier != 1 or channels % GROUP:
-        return [plain]
+        return [*planes, plain]
     words = replace(
         plain,
         name="depthwise_conv_2d_words",
@@ -66,4 +68,4 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         why=f"channels ({channels}) come in whole words: four at a time",
         work=Work(products=macs, outputs=pixels * channels),
     )
-    return [words, plain]
+    return [*planes, words, plain]

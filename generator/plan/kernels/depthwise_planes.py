@@ -1,0 +1,189 @@
+"""DEPTHWISE_CONV_2D over planes of int16 (firmware/nn/fc_depthwise_planes.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.graph import DepthwiseConv2D, Graph, Operator
+from generator.plan.cost import Work
+from generator.plan.kernels.candidate import (
+    Candidate,
+    biases_of,
+    dims,
+    down_channels,
+    fields,
+    weight_table,
+)
+from generator.requantize import activation_range, conv_multipliers
+
+LANES = 4
+_SCRATCH_TARGET_BYTES = 4096
+"""Strips are as high as this holds. Their rows in common are moved, so that higher ones gain little."""
+_PRODUCTS_PER_ROW = 80
+"""What beginning a row of a plane costs, in products."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One direction of a depthwise convolution: sizes, and what its windows do."""
+
+    input: int
+    output: int
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Which way the planes lie, and how much of one is there at a time."""
+
+    rows: Axis
+    columns: Axis
+    transposed: bool
+    lanes: int
+
+    @property
+    def words(self) -> int:
+        """Twin of fc_planes_words."""
+        return self.columns.kernel // 2 + 1
+
+    @property
+    def pitch(self) -> int:
+        """Twin of fc_planes_pitch."""
+        return ((self.columns.output - 1) * self.columns.stride + self.columns.kernel + 2) // 2 * 2
+
+    def span(self, rows: int) -> int:
+        """Twin of fc_planes_span."""
+        return (rows - 1) * self.rows.stride + (self.rows.kernel - 1) * self.rows.dilation + 1
+
+    def scratch_bytes(self, strip_rows: int) -> int:
+        """Twin of fc_depthwise_planes_scratch_size."""
+        planes = self.lanes * self.span(strip_rows) * self.pitch * 2
+        return self.rows.kernel * self.words * 8 + strip_rows * self.columns.output * 4 + planes
+
+    @property
+    def strip_rows(self) -> int:
+        """Rows of outputs computed from one filling of the planes."""
+        rows = self.rows.output
+        while rows > 1 and self.scratch_bytes(rows) > _SCRATCH_TARGET_BYTES:
+            rows -= 1
+        strips = -(-self.rows.output // rows)
+        return -(-self.rows.output // strips)  # of the same height, as far as possible
+
+    @property
+    def products(self) -> int:
+        """Products per channel, those of the zeros that fill words of weights included."""
+        pairs, single = (
+            divmod(self.columns.output, 2) if self.columns.stride == 1 else (0, self.columns.output)
+        )
+        singles_words = (self.columns.kernel + 1) // 2
+        return self.rows.output * self.rows.kernel * 2 * (2 * pairs * self.words + single * singles_words)
+
+    @property
+    def filled(self) -> int:
+        """Elements per channel that are unpacked, padding included."""
+        return self.span(self.rows.output) * self.pitch
+
+    @property
+    def in_place(self) -> bool:
+        """Whether outputs may overwrite the input: each one's byte has been unpacked before."""
+        rows, columns = self.rows, self.columns
+        if rows.output * columns.output > rows.input * columns.input:
+            return False
+        if self.strip_rows >= rows.output:
+            return True
+        if self.transposed:
+            return rows.input == rows.output
+        return columns.output <= columns.input and rows.pad < self.span(1)
+
+
+def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
+    """The kernel over planes, lying the cheaper way; none where its scaling does not hold."""
+    attributes = cast(DepthwiseConv2D, operator.attributes)
+    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    channels = weights.shape[3]
+    values = cast("NDArray[np.int8]", weights.values).reshape(weights.shape[1:])
+    output_range = activation_range(attributes.activation, result)
+    down = down_channels(
+        values.reshape(-1, channels).T,
+        biases_of(graph, operator, channels),
+        conv_multipliers(graph, operator),
+        source.quant,
+        result.quant,
+        output_range,
+    )
+    if down is None:
+        return []
+    padding = attributes.padding.top, attributes.padding.left
+    height, width = (
+        Axis(
+            source.shape[1 + i],
+            result.shape[1 + i],
+            weights.shape[1 + i],
+            attributes.stride[i],
+            attributes.dilation[i],
+            padding[i],
+        )
+        for i in range(2)
+    )
+    lanes = min(LANES, source.shape[3])
+    ways = [Planes(height, width, False, lanes), Planes(width, height, True, lanes)]
+    possible = [way for way in ways if way.columns.dilation == 1]
+    if not possible:
+        return []
+    planes = min(possible, key=lambda way: way.products + _PRODUCTS_PER_ROW * way.rows.output)
+    laid_out = values.transpose(2, 1, 0) if planes.transposed else values.transpose(2, 0, 1)
+    pixels = height.output * width.output
+    rows, columns = planes.rows, planes.columns
+    along = "columns" if planes.transposed else "rows"
+    return [
+        Candidate(
+            name="depthwise_planes",
+            function="fc_depthwise_conv_2d_planes_s8",
+            params_type="fc_depthwise_planes",
+            params=fields(
+                input_rows=rows.input,
+                input_columns=columns.input,
+                channels=source.shape[3],
+                output_rows=rows.output,
+                output_columns=columns.output,
+                multiplier=attributes.multiplier,
+                kernel_rows=rows.kernel,
+                kernel_columns=columns.kernel,
+                row_stride=rows.stride,
+                column_stride=columns.stride,
+                row_dilation=rows.dilation,
+                pad_rows=rows.pad,
+                pad_columns=columns.pad,
+                strip_rows=planes.strip_rows,
+                input_zero_point=source.quant.zero_point,
+                output_min=output_range[0],
+                output_max=output_range[1],
+                transposed=planes.transposed,
+                one_sided=down.one_sided,
+            ),
+            why=f"two products at a time along the image's {along}, from planes of {lanes} channels",
+            work=Work(
+                products=planes.products * channels,
+                gathered=planes.filled * source.shape[3],
+                outputs=pixels * channels,
+            ),
+            macs=pixels * channels * rows.kernel * columns.kernel,
+            tables=(
+                weight_table(
+                    laid_out.reshape(-1),
+                    f"{weights.name} HWC {dims(weights.shape[1:])}, channel by channel along {along}",
+                ),
+                down.table,
+            ),
+            scratch_bytes=planes.scratch_bytes(planes.strip_rows),
+            scratch_type="uint32_t",
+            in_place=(0,) if attributes.multiplier == 1 and planes.in_place else (),
+        )
+    ]
