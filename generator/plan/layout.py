@@ -73,20 +73,26 @@ class _Place:
 
 
 def lay_out(graph: Graph, drafts: Sequence[Draft]) -> Layout:
-    """The smallest layout that trying each take-over with and without finds; deterministic."""
+    """The smallest layout that trying each take-over with and without finds, from all and from none of them.
+
+    Deterministic.
+    """
     possible = [d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None]
-    best = min(
-        (_lay_out(graph, drafts, frozenset(chosen)) for chosen in (possible, ())),
-        key=lambda layout: layout.packing.size_bytes,
-    )
-    chosen = frozenset(possible)
+    climbed = (_climb(graph, drafts, possible, frozenset(start)) for start in (possible, ()))
+    return min(climbed, key=lambda layout: layout.packing.size_bytes)
+
+
+def _climb(
+    graph: Graph, drafts: Sequence[Draft], possible: Sequence[int], take_over: frozenset[int]
+) -> Layout:
+    best = _lay_out(graph, drafts, take_over)
     improved = True
-    while improved and best.packing.size_bytes > best.packing.lower_bound_bytes:
+    while improved:
         improved = False
         for index in possible:
-            layout = _lay_out(graph, drafts, chosen ^ {index})
+            layout = _lay_out(graph, drafts, take_over ^ {index})
             if layout.packing.size_bytes < best.packing.size_bytes:
-                best, chosen, improved = layout, chosen ^ {index}, True
+                best, take_over, improved = layout, take_over ^ {index}, True
     return best
 
 
