@@ -3,6 +3,7 @@
 The only package that imports unicorn.
 """
 
+from generator.emulator.causes import CAUSES, Causes
 from generator.emulator.faults import FaultReport, TargetFault
 from generator.emulator.machine import Machine, StopReason
 from generator.emulator.profile import Edge, Profile
@@ -10,7 +11,9 @@ from generator.emulator.serial import EmulatedSerial, serve_pty
 from generator.emulator.timing import Block, TimingModel
 
 __all__ = [
+    "CAUSES",
     "Block",
+    "Causes",
     "Edge",
     "EmulatedSerial",
     "FaultReport",

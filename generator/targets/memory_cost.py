@@ -27,10 +27,12 @@ class MemoryCost:
     read_line_cycles: float
     """Until the whole line is there."""
     write_line_cycles: float
-    """A line written back. It leaves behind the core's back: it costs that much only where the bus is short."""
+    """A line written back. The core does not wait for it unless another one follows before that is done."""
+    bus_cycles: float
+    """The part of ``first_word_cycles`` that is spent on the bus."""
 
 
-NO_COST = MemoryCost(0.0, 0.0, 0.0, 0.0)
+NO_COST = MemoryCost(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def memory_cost(
@@ -45,12 +47,13 @@ def memory_cost(
     ratio = core_hz / bus_hz
     first_clocks = access.first_clocks + (wait_states if access.wait_states else 0)
     transfers = system.data_cache.line_bytes // _TRANSFER_BYTES
-    first = system.miss_cycles + (ratio - 1) / 2 + ratio * first_clocks
+    bus = ratio * first_clocks
+    first = system.miss_cycles + (ratio - 1) / 2 + bus
     following = ratio * access.next_clocks
     line = first + (transfers - 1) * following
     # Address and data go together; the answer closes the write.
     write = ratio * (transfers * access.next_clocks + 1)
-    return MemoryCost(first, following, line, write)
+    return MemoryCost(first, following, line, write, bus)
 
 
 def memory_costs(part: Part, clock: ClockTree) -> Mapping[str, MemoryCost]:
