@@ -32,6 +32,14 @@ class Causes:
         """``factor`` times as many of each."""
         return Causes(*(getattr(self, field.name) * factor for field in fields(self)))
 
+    def rounded(self) -> dict[str, int]:
+        """Whole cycles by cause, whose sum is ``round(total)``: what is short goes where most was cut off."""
+        counts = {name: int(getattr(self, name)) for name in CAUSES}
+        by_rest = sorted(CAUSES, key=lambda name: counts[name] - getattr(self, name))
+        for name in by_rest[: round(self.total) - sum(counts.values())]:
+            counts[name] += 1
+        return counts
+
     @staticmethod
     def sum(parts: Iterable[Causes]) -> Causes:
         """Of many."""
