@@ -8,13 +8,15 @@ import click
 
 from generator.commands import attach, options, road
 from generator.commands.output import Output, output_options
-from generator.emulator import Machine, Profile
+from generator.emulator import CacheCounts, Causes, Machine, Profile
 from generator.errors import MismatchError, OverBudgetError
 from generator.imaging import load_samples
 from generator.link import Client
 from generator.plan import Plan
 from generator.report import (
     BudgetVerdict,
+    CacheUse,
+    CycleCauses,
     Decision,
     FunctionLatency,
     Latency,
@@ -152,13 +154,16 @@ def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: in
         for index, values in enumerate(given.values):
             client.write_input(values, index)
         machine.clear_profile()
+        before = machine.caches
         client.run()
     profile = machine.profile()
-    instructions_by_phase, cycles_by_phase = profile.instructions_by_phase, profile.cycles_by_phase
+    instructions_by_phase, causes_by_phase = profile.instructions_by_phase, profile.causes_by_phase
     symbols = road.step_symbols(plan)
     phases = (*symbols, road.run_symbol())
     instructions = sum(instructions_by_phase.get(phase, 0) for phase in phases)
-    cycles = round(sum(cycles_by_phase.get(phase, 0.0) for phase in phases))
+    causes = Causes.sum(causes_by_phase.get(phase, Causes()) for phase in phases)
+    cycles = round(causes.total)
+    code_cache, data_cache = (_cache_use(*counts) for counts in zip(before, machine.caches, strict=True))
     ms = 1000 * cycles / cpu_hz
     budget = planned.source.settings.budgets.latency_ms
     return Latency(
@@ -166,6 +171,9 @@ def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: in
         clock_mhz=cpu_hz / 1e6,
         instructions=instructions,
         cycles=cycles,
+        causes=_causes(causes),
+        instruction_cache=code_cache,
+        data_cache=data_cache,
         ms=ms,
         fps=1000 / ms,
         budget_ms=budget,
@@ -179,7 +187,8 @@ def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: in
                 kernel=step.kernel.name,
                 macs=step.macs,
                 instructions=instructions_by_phase.get(symbol, 0),
-                cycles=round(cycles_by_phase.get(symbol, 0.0)),
+                cycles=round(causes_by_phase.get(symbol, Causes()).total),
+                causes=_causes(causes_by_phase.get(symbol, Causes())),
                 memory=step.memory,
             )
             for step, symbol in zip(plan.steps, symbols, strict=True)
@@ -191,12 +200,29 @@ def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: in
 def _functions(profile: Profile, phases: set[str]) -> tuple[FunctionLatency, ...]:
     """The functions that ran during the inference, the most expensive first."""
     inference = Profile(tuple(edge for edge in profile.edges if edge.phase in phases))
-    cycles = inference.cycles_by_function
+    causes = inference.causes_by_function
     return tuple(
-        FunctionLatency(name=name or "unknown", instructions=count, cycles=round(cycles[name]))
+        FunctionLatency(
+            name=name or "unknown",
+            instructions=count,
+            cycles=round(causes[name].total),
+            causes=_causes(causes[name]),
+        )
         for name, count in sorted(
             inference.instructions_by_function.items(), key=lambda item: (-item[1], item[0] or "")
         )
+    )
+
+
+def _causes(causes: Causes) -> CycleCauses:
+    return CycleCauses(**causes.rounded())
+
+
+def _cache_use(before: CacheCounts, after: CacheCounts) -> CacheUse:
+    return CacheUse(
+        lookups=after.lookups - before.lookups,
+        misses=after.misses - before.misses,
+        write_backs=after.write_backs - before.write_backs,
     )
 
 

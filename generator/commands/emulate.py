@@ -55,7 +55,8 @@ def emulate(
         _run(machine, max_instructions, output)
     if show_profile:
         profile = machine.profile()
-        print_profile(profile.instructions_by_function, profile.cycles_by_function, output.results)
+        causes = {name: causes.rounded() for name, causes in profile.causes_by_function.items()}
+        print_profile(profile.instructions_by_function, causes, output.results)
 
 
 def require_elf(elf: Path) -> Path:
@@ -127,6 +128,7 @@ def _run(machine: Machine, max_instructions: int | None, output: Output) -> None
             "stopped": stopped.value,
             "instructions": profile.instructions,
             "cycles": round(profile.cycles),
+            "causes": profile.causes.rounded(),
             "console": text,
             "diagnostics": list(machine.diagnostics),
         }

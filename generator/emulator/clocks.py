@@ -38,6 +38,7 @@ class Rcc(Peripheral):
     """Reset and clock control (RM0433 8): clock switches, ready bits, enables, and the resulting clocks."""
 
     def __init__(self, board: Board) -> None:
+        self.on_write: Callable[[], None] = lambda: None
         super().__init__(
             "RCC",
             0x58024400,
@@ -84,6 +85,7 @@ class Rcc(Peripheral):
                     self._check_pll(number)
         if offset in (_CR, _CFGR, _D1CFGR, _D2CFGR, _D3CFGR):
             self.on_change()
+        self.on_write()
 
     @property
     def sysclk_hz(self) -> float:
@@ -315,6 +317,7 @@ class Flash(Peripheral):
 
     def __init__(self) -> None:
         super().__init__("FLASH", 0x52002000, size_bytes=0x400, reset={0x00: 0x37})
+        self.on_write: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -335,6 +338,7 @@ class Flash(Peripheral):
             )
         self.registers[0] = value & 0x3F
         self.on_change()
+        self.on_write()
 
 
 class Syscfg(Peripheral):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from generator.emulator.bus import WORD, Bus, Peripheral, RefusedError
 
 _LOCK_KEY = 0xC5ACCE55
+# ICIALLU to DCCISW (DDI0403E B2.2.7).
+_CACHE_MAINTENANCE = range(0xF50, 0xF78, 4)
 
 
 class Dwt(Peripheral):
@@ -70,6 +72,26 @@ class Protection:
     write: bool
     execute: bool
 
+
+@dataclass(frozen=True)
+class Attributes:
+    """How caches treat an address; no cache serves what is not ``cacheable``, peripherals among it."""
+
+    cacheable: bool
+    write_back: bool = False
+    write_allocate: bool = False
+
+
+_NON_CACHEABLE = Attributes(False)
+_WRITE_THROUGH = Attributes(True)
+_WRITE_BACK = Attributes(True, True)
+_WRITE_ALLOCATE = Attributes(True, True, True)
+# By TEX, then C and B (DDI0403E table B3-13); TEX = 4 stands for 4 to 7, whose inner policy C and B are.
+_POLICIES = {
+    0: (_NON_CACHEABLE, _NON_CACHEABLE, _WRITE_THROUGH, _WRITE_BACK),
+    1: (_NON_CACHEABLE, _NON_CACHEABLE, _NON_CACHEABLE, _WRITE_ALLOCATE),
+    4: (_NON_CACHEABLE, _WRITE_ALLOCATE, _WRITE_THROUGH, _WRITE_BACK),
+}
 
 _ALL = Protection(True, True, True)
 _NOTHING = Protection(False, False, False)
@@ -137,6 +159,25 @@ class Mpu:
         """The highest region that holds an address decides (B3.5.3); else the background map, or nothing."""
         if not self.enabled:
             return _ALL
+        attributes = self._region_at(address)
+        if attributes is None:
+            return _ALL if self.control & 4 else _NOTHING
+        readable, writable = _ACCESS.get(attributes >> 24 & 7, (0, 0))
+        return Protection(bool(readable), bool(writable), bool(readable) and not attributes >> 28 & 1)
+
+    def attributes_at(self, address: int) -> Attributes:
+        """Of the same region. Shared memory is not cached (DDI0489F 3.3.8, CACR.SIWT = 0)."""
+        attributes = self._region_at(address) if self.enabled else None
+        if attributes is None:
+            return _default_attributes(address)
+        if attributes >> 18 & 1:
+            return _NON_CACHEABLE
+        tex = attributes >> 19 & 7
+        policies = _POLICIES.get(4 if tex >= 4 else tex)
+        return _NON_CACHEABLE if policies is None else policies[attributes >> 16 & 3]
+
+    def _region_at(self, address: int) -> int | None:
+        """RASR of the highest region that holds an address."""
         for base, attributes in zip(reversed(self.base), reversed(self.attributes), strict=True):
             size = 2 << (attributes >> 1 & 0x1F)
             start = base & ~(size - 1)
@@ -144,9 +185,17 @@ class Mpu:
                 continue
             if size >= 256 and attributes >> 8 >> ((address - start) * 8 // size) & 1:
                 continue
-            readable, writable = _ACCESS.get(attributes >> 24 & 7, (0, 0))
-            return Protection(bool(readable), bool(writable), bool(readable) and not attributes >> 28 & 1)
-        return _ALL if self.control & 4 else _NOTHING
+            return attributes
+        return None
+
+
+def _default_attributes(address: int) -> Attributes:
+    """The default memory map (DDI0403E table B3-1)."""
+    if address < 0x20000000 or 0x80000000 <= address < 0xA0000000:
+        return _WRITE_THROUGH
+    if address < 0x40000000 or 0x60000000 <= address < 0x80000000:
+        return _WRITE_ALLOCATE
+    return _NON_CACHEABLE
 
 
 class SystemControl(Peripheral):
@@ -163,6 +212,8 @@ class SystemControl(Peripheral):
         self.on_fpu: Callable[[bool], None] = lambda allowed: None
         self.on_mpu: Callable[[], None] = lambda: None
         self.on_reset_request: Callable[[], None] = lambda: None
+        self.on_cache_control: Callable[[], None] = lambda: None
+        self.on_cache_maintenance: Callable[[int, int], None] = lambda offset, value: None
         self._systick_start = 0.0
         self._at_reset = {
             0x004: 4,  # ICTR: 150 interrupts
@@ -285,7 +336,12 @@ class SystemControl(Peripheral):
             self.registers[offset - 0x80] = self.registers.get(offset - 0x80, 0) & ~value
         elif offset == 0xD08:
             self.registers[offset] = value & ~0x7F
-        elif offset not in self._at_reset or offset in (0xD14, 0xF34):
+        elif offset in _CACHE_MAINTENANCE:
+            self.on_cache_maintenance(offset, value)
+        elif offset == 0xD14:
+            self.registers[offset] = value
+            self.on_cache_control()
+        elif offset not in self._at_reset or offset == 0xF34:
             self.registers[offset] = value
 
     def _systick_elapsed(self) -> int:

@@ -1,7 +1,10 @@
-"""The C half of the profile: a block callback that counts edges at native speed (``profile.c``).
+"""The C half of the profile: callbacks that count edges and follow memory at native speed (``profile.c``).
 
 A Python callback costs about a microsecond a block, which would be ten seconds for one inference; the C
-one costs some nanoseconds. It is compiled once per process with the host's C compiler.
+ones cost some nanoseconds. They are compiled once per process with the host's C compiler.
+
+Addresses come from a callback before each instruction, which reads the registers that make them. unicorn's
+memory hooks would give them too, but they spoil the state of IT blocks.
 """
 
 from __future__ import annotations
@@ -12,18 +15,30 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from generator.emulator.engine import library, unicorn
+from generator.emulator.accesses import Access
+from generator.emulator.causes import Causes
+from generator.emulator.engine import arm, library, unicorn
+from generator.emulator.memory_model import MemoryModel, MemoryState
 from generator.emulator.thumb import SELF_LOOP, USES_FPU, block_flags, count_instructions
+from generator.emulator.timing import Block, TimingModel
 from generator.errors import MissingToolError
 
-_SOURCE = Path(__file__).with_name("profile.c")
+_SOURCES = [Path(__file__).with_name(name) for name in ("profile.c", "memory.c")]
 _NONE = -1
 _NO_LIMIT = 2**64 - 1
+# unicorn's numbers of r0 to r14.
+_REGISTERS: dict[int | None, int] = {
+    None: _NONE,
+    **{number: getattr(arm, f"UC_ARM_REG_R{number}") for number in range(13)},
+    13: arm.UC_ARM_REG_SP,
+    14: arm.UC_ARM_REG_LR,
+}
 
 
 class Stop(IntEnum):
@@ -45,6 +60,23 @@ class _Block(ctypes.Structure):
         ("flags", ctypes.c_uint32),
         ("phase", ctypes.c_int32),
         ("last_edge", ctypes.c_int32),
+        ("first_access", ctypes.c_int32),
+        ("access_count", ctypes.c_int32),
+    )
+
+
+class _Access(ctypes.Structure):
+    _fields_ = (
+        ("pc", ctypes.c_uint32),
+        ("base", ctypes.c_int32),
+        ("index", ctypes.c_int32),
+        ("displacement", ctypes.c_int32),
+        ("shift", ctypes.c_uint32),
+        ("size_bytes", ctypes.c_uint32),
+        ("unit", ctypes.c_uint32),
+        ("is_store", ctypes.c_uint32),
+        ("offset", ctypes.c_double),
+        ("conflict", ctypes.c_double),
     )
 
 
@@ -53,9 +85,11 @@ class _Edge(ctypes.Structure):
         ("phase", ctypes.c_int32),
         ("predecessor", ctypes.c_int32),
         ("block", ctypes.c_int32),
-        ("costed", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
         ("count", ctypes.c_uint64),
         ("cost", ctypes.c_double),
+        ("memory", ctypes.c_double),
+        ("load_port", ctypes.c_double),
     )
 
 
@@ -64,6 +98,8 @@ class _Frame(ctypes.Structure):
 
 
 _DESCRIBE = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(_Block))
+_PRICE = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int32, ctypes.c_int32)
+_REFRESH = ctypes.CFUNCTYPE(None)
 
 
 class _Counter(ctypes.Structure):
@@ -71,22 +107,34 @@ class _Counter(ctypes.Structure):
         ("emu_stop", ctypes.c_void_p),
         ("reg_read", ctypes.c_void_p),
         ("describe", _DESCRIBE),
+        ("price", _PRICE),
+        ("refresh", _REFRESH),
+        ("memory", ctypes.POINTER(MemoryState)),
         ("limit", ctypes.c_uint64),
         ("stack_low", ctypes.c_uint32),
         ("stack_high", ctypes.c_uint32),
         ("stop_flags", ctypes.c_uint32),
         ("ask_stop", ctypes.c_uint32),
+        ("memory_stale", ctypes.c_uint32),
         ("stop_reason", ctypes.c_uint32),
         ("current", ctypes.c_int32),
         ("last_edge", ctypes.c_int32),
         ("depth", ctypes.c_int32),
         ("instructions", ctypes.c_uint64),
         ("cycles", ctypes.c_double),
+        ("redirected", ctypes.c_double),
         ("blocks", ctypes.POINTER(_Block)),
         ("edges", ctypes.POINTER(_Edge)),
+        ("accesses", ctypes.POINTER(_Access)),
         ("block_count", ctypes.c_int32),
         ("edge_count", ctypes.c_int32),
-        ("first_uncosted", ctypes.c_int32),
+        ("access_count", ctypes.c_int32),
+        ("access_capacity", ctypes.c_int32),
+        ("next_access", ctypes.c_int32),
+        ("last_access", ctypes.c_int32),
+        ("last_address", ctypes.c_uint32),
+        ("passage_memory", ctypes.c_double),
+        ("passage_port", ctypes.c_double),
         ("out_of_memory", ctypes.c_int32),
         ("block_slots", ctypes.c_void_p),
         ("edge_slots", ctypes.c_void_p),
@@ -94,6 +142,18 @@ class _Counter(ctypes.Structure):
         ("edge_capacity", ctypes.c_uint32),
         ("frames", _Frame * 64),
     )
+
+
+@dataclass(frozen=True)
+class CountedEdge:
+    """One way into a block, how often it was taken, and the cycles of all its passages."""
+
+    phase: int | None
+    predecessor: Block | None
+    block: Block
+    block_instructions: int
+    count: int
+    causes: Causes
 
 
 @cache
@@ -108,11 +168,11 @@ def _library() -> ctypes.CDLL:
     folder = Path(tempfile.mkdtemp(prefix="firmcast-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     library = folder / "profile.so"
-    command = [compiler, "-std=c11", "-O2", "-fPIC", "-shared", "-o", str(library), str(_SOURCE)]
+    command = [compiler, "-std=c11", "-O2", "-fPIC", "-shared", "-o", str(library), *map(str, _SOURCES)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MissingToolError(
-            f"{compiler} cannot compile the emulator's profile.c; install the packages gcc and libc6-dev:\n"
+            f"{compiler} cannot compile the emulator's callbacks; install the packages gcc and libc6-dev:\n"
             f"{done.stderr.strip()}"
         )
     loaded = ctypes.CDLL(str(library))
@@ -122,6 +182,10 @@ def _library() -> ctypes.CDLL:
     loaded.counter_clear.restype = None
     loaded.counter_free.argtypes = (ctypes.POINTER(_Counter),)
     loaded.counter_free.restype = None
+    loaded.counter_add_access.argtypes = (ctypes.POINTER(_Counter), ctypes.POINTER(_Access))
+    loaded.counter_add_access.restype = None
+    loaded.memory_maintain.argtypes = (ctypes.POINTER(MemoryState), ctypes.c_uint32, ctypes.c_uint32)
+    loaded.memory_maintain.restype = None
     return loaded
 
 
@@ -129,8 +193,8 @@ class BlockCounter:
     """Counts the block edges of one unicorn engine, and stops it for the reasons of :class:`Stop`.
 
     ``phase_entries`` are the addresses of the functions that start a phase. ``read_code`` returns code
-    bytes. ``edge_cycles(predecessor, block)`` prices an edge, both as (address, size in bytes); it is
-    asked once per edge, and only when cycles are wanted.
+    bytes. ``timing`` prices an edge and schedules a block, once each; ``memory`` is what it costs to reach
+    memory.
     """
 
     def __init__(
@@ -138,29 +202,40 @@ class BlockCounter:
         engine: Any,
         phase_entries: Sequence[int],
         read_code: Callable[[int, int], bytes],
-        edge_cycles: Callable[[tuple[int, int] | None, tuple[int, int]], float],
+        timing: TimingModel,
+        memory: MemoryModel,
     ) -> None:
         self._library = _library()
         self._read_code = read_code
-        self._edge_cycles = edge_cycles
+        self._timing = timing
+        self._memory = memory
         self._phases = {address: index for index, address in enumerate(phase_entries)}
         self._describe = _DESCRIBE(self._describe_block)
+        self._price = _PRICE(self._price_edge)
+        self._refresh = _REFRESH(memory.refresh)
         self._state = _Counter(
             emu_stop=ctypes.cast(library.uc_emu_stop, ctypes.c_void_p),
             reg_read=ctypes.cast(library.uc_reg_read, ctypes.c_void_p),
             describe=self._describe,
+            price=self._price,
+            refresh=self._refresh,
+            memory=ctypes.pointer(memory.state),
+            memory_stale=1,
             limit=_NO_LIMIT,
             stop_flags=SELF_LOOP | USES_FPU,
             current=_NONE,
             last_edge=_NONE,
         )
         self._pointer = ctypes.pointer(self._state)
-        self._handle = ctypes.c_size_t()
+        self._hook(engine, unicorn.UC_HOOK_BLOCK, self._library.counter_on_block)
+        self._hook(engine, unicorn.UC_HOOK_CODE, self._library.counter_on_code)
+
+    def _hook(self, engine: Any, kind: int, callback: Any) -> None:
         status = library.uc_hook_add(
             engine._uch,
-            ctypes.byref(self._handle),
-            unicorn.UC_HOOK_BLOCK,
-            ctypes.cast(self._library.counter_on_block, ctypes.c_void_p),
+            ctypes.byref(ctypes.c_size_t()),
+            kind,
+            ctypes.cast(callback, ctypes.c_void_p),
             ctypes.cast(self._pointer, ctypes.c_void_p),
             1,  # begin above end: everywhere
             0,
@@ -180,16 +255,7 @@ class BlockCounter:
     @property
     def cycles(self) -> float:
         """Modelled cycles since construction."""
-        state = self._state
-        if state.first_uncosted < state.edge_count:
-            for index in range(state.first_uncosted, state.edge_count):
-                edge = state.edges[index]
-                predecessor = self._block(edge.predecessor) if edge.predecessor != _NONE else None
-                edge.cost = self._edge_cycles(predecessor, self._block(edge.block))
-                edge.costed = 1
-                state.cycles += edge.cost * edge.count
-            state.first_uncosted = state.edge_count
-        return float(state.cycles)
+        return float(self._state.cycles)
 
     @property
     def limit(self) -> int:
@@ -227,7 +293,6 @@ class BlockCounter:
 
     def cut(self, size_bytes: int) -> None:
         """Correct the block that was entered last: only its first ``size_bytes`` ran."""
-        self._settle()
         self._library.counter_cut(self._pointer, size_bytes)
 
     def discontinue(self) -> None:
@@ -240,36 +305,71 @@ class BlockCounter:
 
     def clear(self) -> None:
         """Start the counts of :meth:`edges` anew; totals go on."""
-        self._settle()
         self._library.counter_clear(self._pointer)
 
-    def edges(self) -> list[tuple[int | None, tuple[int, int] | None, tuple[int, int], int, int, float]]:
-        """(phase, predecessor, block, instructions of the block, passages, cycles of one passage) each."""
-        self._settle()
+    def edges(self) -> list[CountedEdge]:
+        """Every edge that was taken since the counts were cleared."""
         state = self._state
         result = []
         for index in range(state.edge_count):
             edge = state.edges[index]
             if not edge.count:
                 continue
-            phase = None if edge.phase == _NONE else int(edge.phase)
-            predecessor = None if edge.predecessor == _NONE else self._block(edge.predecessor)
-            instructions = int(state.blocks[edge.block].instructions)
+            predecessor, block = self._ends(edge.predecessor, edge.block)
+            count = int(edge.count)
+            causes = self._timing.edge_cost(predecessor, block).causes.scaled(count)
+            load_port = causes.load_port + float(edge.load_port)
             result.append(
-                (phase, predecessor, self._block(edge.block), instructions, int(edge.count), float(edge.cost))
+                CountedEdge(
+                    phase=None if edge.phase == _NONE else int(edge.phase),
+                    predecessor=predecessor,
+                    block=block,
+                    block_instructions=int(state.blocks[edge.block].instructions),
+                    count=count,
+                    causes=replace(causes, load_port=load_port, memory=float(edge.memory)),
+                )
             )
         return result
 
-    def _settle(self) -> None:
-        """Price what is not priced yet, so that a change of counts leaves no cost behind."""
-        _ = self.cycles
+    def memory_changed(self) -> None:
+        """Clocks, wait states, protection or caches are not what they were."""
+        self._state.memory_stale = 1
+
+    def maintain_cache(self, offset: int, value: int) -> None:
+        """The firmware wrote a cache maintenance register of the system control space."""
+        self._library.memory_maintain(ctypes.byref(self._memory.state), offset, value)
+
+    def _ends(self, predecessor: int, block: int) -> tuple[Block | None, Block]:
+        return None if predecessor == _NONE else Block(*self._block(predecessor)), Block(*self._block(block))
 
     def _block(self, index: int) -> tuple[int, int]:
         block = self._state.blocks[index]
         return int(block.address), int(block.size_bytes)
+
+    def _price_edge(self, predecessor: int, block: int) -> float:
+        return self._timing.edge_cycles(*self._ends(predecessor, block))
 
     def _describe_block(self, address: int, size_bytes: int, block: Any) -> None:
         code = self._read_code(address, size_bytes)
         block.contents.instructions = count_instructions(code)
         block.contents.flags = block_flags(code)
         block.contents.phase = self._phases.get(address, _NONE)
+        for timed in self._timing.schedule(Block(address, size_bytes)):
+            if timed.operation.access is not None:
+                access = _c_access(timed.operation.access, timed.offset, timed.conflict_cycles)
+                self._library.counter_add_access(self._pointer, ctypes.byref(access))
+
+
+def _c_access(access: Access, offset: float, conflict_cycles: float) -> _Access:
+    return _Access(
+        pc=access.pc,
+        base=_REGISTERS[access.base],
+        index=_REGISTERS[access.index],
+        displacement=access.displacement,
+        shift=access.shift,
+        size_bytes=access.size_bytes,
+        unit=access.unit_bytes,
+        is_store=access.store,
+        offset=offset,
+        conflict=conflict_cycles,
+    )

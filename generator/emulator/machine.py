@@ -20,10 +20,11 @@ from generator.emulator.cpu import Cpu
 from generator.emulator.engine import arm, unicorn
 from generator.emulator.faults import FaultReport, TargetFault
 from generator.emulator.memories import Memories
+from generator.emulator.memory_model import CacheCounts, MemoryModel
 from generator.emulator.peripherals import Gpio, Uart, plain_pages, unmodelled_at
 from generator.emulator.profile import Edge, Profile
 from generator.emulator.thumb import instructions, is_double_precision, is_fpu
-from generator.emulator.timing import Block, TimingModel
+from generator.emulator.timing import TimingModel
 from generator.errors import UsageError
 from generator.targets import Board, Memory
 from generator.toolchain.elf import ElfImage, Symbol
@@ -111,8 +112,12 @@ class Machine:
         self._cpu = Cpu(self._uc)
         self._connect()
         self._memories = Memories(self._uc, board, image, self._rcc, self._system.mpu)
-        self._timing = TimingModel(self._memories.read_code)
-        self._counter = BlockCounter(self._uc, entries, self._memories.read_code, self._edge_cycles)
+        self._memory_model = MemoryModel(board.part, self._rcc, self._flash, self._system)
+        timing = TimingModel(self._memories.read_code, measured=True)
+        self._counter = BlockCounter(self._uc, entries, self._memories.read_code, timing, self._memory_model)
+        self._rcc.on_write = self._flash.on_write = self._counter.memory_changed
+        self._system.on_cache_control = self._counter.memory_changed
+        self._system.on_cache_maintenance = self._counter.maintain_cache
         self._system.on_fpu = self._counter.allow_fpu
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_access)
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
@@ -140,6 +145,11 @@ class Machine:
         """Remarks on what the silicon would silently ignore."""
         return tuple(self._bus.diagnostics)
 
+    @property
+    def caches(self) -> tuple[CacheCounts, CacheCounts]:
+        """What the instruction and the data cache have done so far."""
+        return self._memory_model.instruction_cache, self._memory_model.data_cache
+
     def reset(self) -> None:
         """Power-on reset: the image is flashed, RAM holds a pattern, the core starts from the vector table.
 
@@ -157,6 +167,8 @@ class Machine:
             peripheral.reset()
         self._memories.protect(applies=False)
         self._memories.power_on()
+        self._memory_model.power_on()
+        self._counter.memory_changed()
         self._counter.allow_fpu(False)
         self._start(*self._vectors())
         self._started = True
@@ -243,17 +255,17 @@ class Machine:
     def profile(self) -> Profile:
         """What ran since the start, or since :meth:`clear_profile`."""
         edges = []
-        for phase, predecessor, block, size, count, cycles in self._counter.edges():
-            function = self.image.function_at(block[0])
+        for counted in self._counter.edges():
+            function = self.image.function_at(counted.block.address)
             edges.append(
                 Edge(
-                    phase=None if phase is None else self._phases[phase],
+                    phase=None if counted.phase is None else self._phases[counted.phase],
                     function=None if function is None else function.name,
-                    predecessor=None if predecessor is None else Block(*predecessor),
-                    block=Block(*block),
-                    block_instructions=size,
-                    count=count,
-                    block_cycles=cycles,
+                    predecessor=counted.predecessor,
+                    block=counted.block,
+                    block_instructions=counted.block_instructions,
+                    count=counted.count,
+                    causes=counted.causes,
                 )
             )
         return Profile(tuple(edges))
@@ -267,7 +279,7 @@ class Machine:
     def _connect(self) -> None:
         part = self.board.part
         rcc, pwr, flash, syscfg = Rcc(self.board), Pwr(), Flash(), Syscfg()
-        self._rcc = rcc
+        self._rcc, self._flash = rcc, flash
         self._bus = Bus(rcc.is_clocked)
         rcc.remark = self._bus.diagnose
         ClockGuard(self.board, rcc, pwr, flash, syscfg)
@@ -280,7 +292,7 @@ class Machine:
             gpio.on_output = self._on_output
         self._system = system = SystemControl(lambda: self._counter.cycles, self._bus)
         system.active_exception = lambda: self._cpu.active[-1] if self._cpu.active else 0
-        system.on_mpu = lambda: self._ask("protection")
+        system.on_mpu = self._on_mpu
         system.on_reset_request = lambda: self._ask("reset")
         dwt = Dwt(lambda: self._counter.cycles, lambda: system.trace_enabled, self._bus)
         trace = [Peripheral(f"trace unit at {base:#010x}", base, size_bytes=0x1000) for base in _TRACE_UNITS]
@@ -433,6 +445,7 @@ class Machine:
                 self._end("its fault handler asked for a reset")
             for peripheral in self._peripherals:
                 peripheral.reset()
+            self._counter.memory_changed()
             self._memories.protect(self._mpu_applies())
             self._counter.allow_fpu(False)
             self._start(*self._vectors())
@@ -665,6 +678,10 @@ class Machine:
         self._happened.asked.add(what)
         self._counter.ask_stop()
 
+    def _on_mpu(self) -> None:
+        self._counter.memory_changed()
+        self._ask("protection")
+
     def _on_invalid_access(
         self, _uc: object, kind: int, address: int, size_bytes: int, _value: int, _data: Any
     ) -> bool:
@@ -721,9 +738,6 @@ class Machine:
                 f"{size_bytes} bytes at {address:#010x} are not in one memory of {self.board.part.name}, or "
                 "in one whose clock the firmware has not switched on"
             )
-
-    def _edge_cycles(self, predecessor: tuple[int, int] | None, block: tuple[int, int]) -> float:
-        return self._timing.edge_cycles(None if predecessor is None else Block(*predecessor), Block(*block))
 
     # Names.
 

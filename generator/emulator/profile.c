@@ -1,9 +1,12 @@
-/* Counts executed block edges while unicorn runs; see counter.py, whose structures mirror these.
- * Called once per executed block, so it decides nothing that can be decided once per new block. */
+/* Counts executed block edges while unicorn runs, and what memory adds to their cycles; see counter.py, whose
+ * structures mirror these. Called once per executed block and instruction, so it decides nothing that can be
+ * decided once per new block. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 enum { REG_LR = 10, REG_SP = 12 }; /* UC_ARM_REG_LR, UC_ARM_REG_SP */
 enum { STOP_NONE, STOP_LIMIT, STOP_ENDLESS, STOP_FPU, STOP_STACK, STOP_ASKED };
@@ -17,15 +20,31 @@ typedef struct {
     uint32_t flags;
     int32_t phase;     /* entered by this block, or NONE */
     int32_t last_edge; /* the edge that left this block last */
+    int32_t first_access, access_count;
 } block_t;
+
+/* A load or store instruction: how its address comes from the registers, and what it moves. */
+typedef struct {
+    uint32_t pc;
+    int32_t base, index; /* of unicorn, or NONE */
+    int32_t displacement;
+    uint32_t shift; /* of the index */
+    uint32_t size_bytes;
+    uint32_t unit; /* bytes of one element */
+    uint32_t is_store;
+    double offset;   /* cycles from the start of the block until it issues */
+    double conflict; /* cycles that it adds when it meets the load before it in a bank */
+} access_t;
 
 typedef struct {
     int32_t phase;
     int32_t predecessor;
     int32_t block;
-    int32_t costed;
+    int32_t reserved;
     uint64_t count;
-    double cost; /* cycles of one passage */
+    double cost;      /* cycles of one passage, memory and load ports left out */
+    double memory;    /* cycles of all passages that memory adds */
+    double load_port; /* and unaligned loads, and loads that meet in a bank */
 } edge_t;
 
 typedef struct {
@@ -38,25 +57,37 @@ typedef struct {
     /* set by counter.py */
     int (*emu_stop)(void *engine);
     int (*reg_read)(void *engine, int reg, void *value);
-    /* Fills in instructions, flags and phase of a new block. */
+    /* Fills in instructions, flags and phase of a new block, and adds its accesses. */
     void (*describe)(uint32_t address, uint32_t size_bytes, block_t *block);
+    /* Cycles of one passage over a new edge. */
+    double (*price)(int32_t predecessor, int32_t block);
+    /* Brings the regions of memory up to date. */
+    void (*refresh)(void);
+    memory_t *memory;
     uint64_t limit; /* stop before a block once so many instructions are done */
     uint32_t stack_low;
     uint32_t stack_high; /* 0: do not watch */
     uint32_t stop_flags;
     uint32_t ask_stop;
+    uint32_t memory_stale; /* refresh before the next access */
     /* set here */
     uint32_t stop_reason;
     int32_t current;   /* block that runs or ran last */
     int32_t last_edge; /* that led into it */
     int32_t depth;
     uint64_t instructions;
-    double cycles; /* over edges whose cost is known */
+    double cycles;
+    double redirected; /* when the last jump was taken */
     block_t *blocks;
     edge_t *edges;
+    access_t *accesses;
     int32_t block_count;
     int32_t edge_count;
-    int32_t first_uncosted; /* edges from here on may lack a cost */
+    int32_t access_count;
+    int32_t access_capacity;
+    int32_t next_access, last_access; /* of the block that runs; the one before, or NONE */
+    uint32_t last_address;
+    double passage_memory, passage_port; /* what was added to the edges since the block was entered */
     int32_t out_of_memory;
     int32_t *block_slots, *edge_slots; /* open addressing, a power of two, NONE where free */
     uint32_t block_capacity, edge_capacity;
@@ -92,6 +123,21 @@ static bool grow(void **array, size_t entry_size, int32_t **slots, uint32_t *cap
     return true;
 }
 
+/* Called while a block is described. */
+void counter_add_access(counter_t *c, const access_t *access) {
+    if (c->access_count == c->access_capacity) {
+        int32_t larger = c->access_capacity ? c->access_capacity * 2 : 8192;
+        access_t *moved = realloc(c->accesses, (size_t)larger * sizeof *moved);
+        if (!moved) {
+            c->out_of_memory = 1;
+            return;
+        }
+        c->accesses = moved;
+        c->access_capacity = larger;
+    }
+    c->accesses[c->access_count++] = *access;
+}
+
 static int32_t find_block(counter_t *c, uint32_t address, uint32_t size_bytes) {
     if (grow((void **)&c->blocks, sizeof(block_t), &c->block_slots, &c->block_capacity, c->block_count)) {
         for (int32_t i = 0; i < c->block_count; i++) {
@@ -110,8 +156,9 @@ static int32_t find_block(counter_t *c, uint32_t address, uint32_t size_bytes) {
         }
     }
     block_t *block = &c->blocks[c->block_count];
-    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE};
+    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE, c->access_count, 0};
     c->describe(address, size_bytes, block);
+    block->access_count = c->access_count - block->first_access;
     return c->block_slots[slot & (c->block_capacity - 1)] = c->block_count++;
 }
 
@@ -134,7 +181,8 @@ static int32_t find_edge(counter_t *c, int32_t phase, int32_t predecessor, int32
             return i;
         }
     }
-    c->edges[c->edge_count] = (edge_t){phase, predecessor, block, 0, 0, 0.0};
+    c->edges[c->edge_count] = (edge_t){phase, predecessor, block, 0, 0, 0.0, 0.0, 0.0};
+    c->edges[c->edge_count].cost = c->price(predecessor, block);
     return c->edge_slots[slot & (c->edge_capacity - 1)] = c->edge_count++;
 }
 
@@ -178,12 +226,25 @@ static void count_edge(counter_t *c, int32_t edge) {
     edge_t *e = &c->edges[edge];
     e->count++;
     c->cycles += e->cost;
+    c->next_access = c->blocks[e->block].first_access;
+    c->last_access = NONE;
+    c->passage_memory = c->passage_port = 0;
     c->instructions += c->blocks[e->block].instructions;
     if (e->predecessor != NONE) {
         c->blocks[e->predecessor].last_edge = edge;
     }
     c->current = e->block;
     c->last_edge = edge;
+}
+
+/* The passage that was counted last takes longer. */
+static void hold_up(counter_t *c, double memory, double load_port) {
+    edge_t *e = &c->edges[c->last_edge];
+    e->memory += memory;
+    e->load_port += load_port;
+    c->passage_memory += memory;
+    c->passage_port += load_port;
+    c->cycles += memory + load_port;
 }
 
 /* unicorn's UC_HOOK_BLOCK: a stop asked for here takes effect before the block runs, so it is not counted. */
@@ -237,7 +298,63 @@ void counter_on_block(void *engine, uint64_t address64, uint32_t size_bytes, voi
             return;
         }
     }
+    double start = c->cycles;
     count_edge(c, edge);
+    if (c->memory_stale) {
+        c->memory_stale = 0;
+        c->refresh();
+    }
+    if (previous == NONE || c->blocks[previous].address + c->blocks[previous].size_bytes != address) {
+        c->redirected = start;
+    }
+    hold_up(c, memory_fetch(c->memory, address, size_bytes, start, c->edges[edge].cost, c->redirected), 0);
+}
+
+static uint32_t address_of(counter_t *c, void *engine, const access_t *a) {
+    uint32_t address = (uint32_t)a->displacement;
+    if (a->base != NONE) {
+        address += read_register(c, engine, a->base);
+    }
+    if (a->index != NONE) {
+        address += read_register(c, engine, a->index) << a->shift;
+    }
+    return address;
+}
+
+/* Measured by J. Nk0le, pipeline cycle test, on loads. */
+static const double UNALIGNED_LOAD_CYCLES = 3.0;
+
+/* unicorn's UC_HOOK_CODE: before each instruction that is executed; one that fails its condition is not. */
+void counter_on_code(void *engine, uint64_t address64, uint32_t size_bytes, void *user) {
+    counter_t *c = user;
+    uint32_t pc = (uint32_t)address64;
+    (void)size_bytes;
+    if (c->last_edge == NONE) {
+        return;
+    }
+    const edge_t *e = &c->edges[c->last_edge];
+    const block_t *block = &c->blocks[e->block];
+    int32_t end = block->first_access + block->access_count;
+    int32_t i = c->next_access;
+    while (i < end && c->accesses[i].pc < pc) i++;
+    c->next_access = i;
+    if (i == end || c->accesses[i].pc != pc) {
+        return;
+    }
+    c->next_access = i + 1;
+    const access_t *a = &c->accesses[i];
+    uint32_t address = address_of(c, engine, a);
+    double now = c->cycles - e->cost + a->offset;
+    double port = 0;
+    if (!a->is_store && address & (a->unit - 1)) {
+        port += UNALIGNED_LOAD_CYCLES;
+    }
+    if (a->conflict > 0 && c->last_access == i - 1 && !((address ^ c->last_address) & 4)) {
+        port += a->conflict;
+    }
+    c->last_access = i;
+    c->last_address = address;
+    hold_up(c, memory_access(c->memory, address, a->size_bytes, a->unit, (int)a->is_store, now + port), port);
 }
 
 /* The block that was counted last ran its first size_bytes only (a fault inside it). */
@@ -246,6 +363,8 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
         return;
     }
     edge_t whole = c->edges[c->last_edge];
+    double memory = c->passage_memory, load_port = c->passage_port;
+    hold_up(c, -memory, -load_port);
     c->edges[c->last_edge].count--;
     c->cycles -= whole.cost;
     c->instructions -= c->blocks[whole.block].instructions;
@@ -258,6 +377,7 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
     int32_t edge = part == NONE ? NONE : find_edge(c, whole.phase, whole.predecessor, part);
     if (edge != NONE) {
         count_edge(c, edge);
+        hold_up(c, memory, load_port);
     }
 }
 
@@ -265,12 +385,14 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
 void counter_clear(counter_t *c) {
     for (int32_t i = 0; i < c->edge_count; i++) {
         c->edges[i].count = 0;
+        c->edges[i].memory = c->edges[i].load_port = 0;
     }
 }
 
 void counter_free(counter_t *c) {
     free(c->blocks);
     free(c->edges);
+    free(c->accesses);
     free(c->block_slots);
     free(c->edge_slots);
 }

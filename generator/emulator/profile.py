@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from generator.emulator.causes import Causes
 from generator.emulator.timing import Block
 
 
@@ -23,8 +24,8 @@ class Edge:
     block: Block
     block_instructions: int
     count: int
-    block_cycles: float
-    """Modelled cycles of one passage."""
+    causes: Causes
+    """Modelled cycles of all passages."""
 
     @property
     def instructions(self) -> int:
@@ -34,7 +35,7 @@ class Edge:
     @property
     def cycles(self) -> float:
         """Modelled cycles over this edge."""
-        return self.block_cycles * self.count
+        return self.causes.total
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,12 @@ class Profile:
     @cached_property
     def cycles(self) -> float:
         """Modelled cycles."""
-        return sum(edge.cycles for edge in self.edges)
+        return self.causes.total
+
+    @cached_property
+    def causes(self) -> Causes:
+        """Modelled cycles by cause."""
+        return Causes.sum(edge.causes for edge in self.edges)
 
     @cached_property
     def instructions_by_phase(self) -> Mapping[str | None, int]:
@@ -75,6 +81,22 @@ class Profile:
     def cycles_by_function(self) -> Mapping[str | None, float]:
         """Modelled cycles of each function, callees left out."""
         return self._sum("function", "cycles")
+
+    @cached_property
+    def causes_by_phase(self) -> Mapping[str | None, Causes]:
+        """The cycles of each phase by cause."""
+        return self._causes("phase")
+
+    @cached_property
+    def causes_by_function(self) -> Mapping[str | None, Causes]:
+        """The cycles of each function by cause."""
+        return self._causes("function")
+
+    def _causes(self, key: str) -> Mapping[str | None, Causes]:
+        parts: defaultdict[str | None, list[Causes]] = defaultdict(list)
+        for edge in self.edges:
+            parts[getattr(edge, key)].append(edge.causes)
+        return {name: Causes.sum(causes) for name, causes in parts.items()}
 
     def _sum(self, key: str, figure: str) -> Mapping[str | None, int]:
         sums: defaultdict[str | None, int] = defaultdict(int)

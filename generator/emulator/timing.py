@@ -1,8 +1,8 @@
 """How many cycles a Cortex-M7 takes for a block of instructions: a static model, not a measurement.
 
 The core issues up to two instructions per cycle, in order. The model walks the instructions of a block after
-those of the block it was entered from, so that results and units still busy there count. Memory has no wait
-states here; caches and wait states are a cause of their own to be added to :class:`EdgeCost`.
+those of the block it was entered from, so that results and units still busy there count. What memory adds
+depends on addresses and is not static: see :mod:`generator.emulator.memory_model`.
 
 Sources, in the order they decide:
 
@@ -12,25 +12,29 @@ Sources, in the order they decide:
   earlier, an accumulator and the data of a store one later.
 * J. Nk0le, *pipeline cycle test*, measured on an STM32H743 (github.com/jnk0le/random): division and square
   root of the FPU lock the pipeline for 16 and 14 cycles; load and store multiple take a cycle per two
-  registers; a multiply-accumulate chains on its accumulator every cycle; a misprediction costs 6 to 8 cycles.
+  registers; a multiply-accumulate chains on its accumulator every cycle; a misprediction costs 8 cycles, or 6
+  where the flags are set three cycles before the branch; two loads pair only in different banks (even and odd
+  words). With ``measured``: a multiplication cannot use a load of the cycle before, nor issue with a store.
 * A compare and the branch on it may issue together, which LLVM's model leaves out.
 
-What is left out errs on the fast side, but for the last: two loads of one TCM or cache bank in one cycle, a
-multiplication that waits one cycle more for a load, a multiplication beside a store, unaligned access, the
-alignment of branch targets, wrongly predicted branches other than the exits of loops; the early ALU.
+What is left out errs on the fast side, but for the last: the alignment of branch targets and of short
+instructions before them, branches that are wrongly predicted other than the exits of loops, what a wrong
+prediction does to the fetch of instructions; the early ALU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs, CsInsn
-from capstone import arm as cs
+from generator.emulator.causes import Causes
+from generator.emulator.instruction_timing import FLAGS, Operation, decode
+from generator.emulator.pipeline import Pipeline
 
-MISPREDICTION_CYCLES = 6
-"""LLVM's figure, and the measured one where the flags are set well ahead; 8 where they are not."""
+MISPREDICTION_CYCLES = 8
+"""Of a branch whose flags are set just before it."""
+EARLY_MISPREDICTION_CYCLES = 6
+"""Where they are set at least three cycles before."""
 
 
 @dataclass(frozen=True)
@@ -48,261 +52,40 @@ class Block:
 
 @dataclass(frozen=True)
 class EdgeCost:
-    """Cycles that one passage from a block into another adds, by cause."""
+    """Cycles that one passage from a block into another adds, memory left out."""
 
-    issue: float
-    """Issue slots, dependencies and busy units."""
+    causes: Causes
     misprediction: float
+    """The part of ``causes.branch`` that is a wrong prediction."""
 
     @property
     def total(self) -> float:
         """All causes together."""
-        return self.issue + self.misprediction
+        return self.causes.total
 
 
 @dataclass(frozen=True)
-class Timing:
-    """How the core treats one kind of instruction."""
+class TimedOperation:
+    """An instruction in the schedule of its block alone."""
 
-    units: tuple[str, ...] = ("alu",)
-    latency: int = 1
-    """Cycles from issue until the late ALU can use the result; 0: in the same cycle."""
-    first_only: bool = False
-    """Issues only as the first of a pair."""
-    alone: bool = False
-    """Issues with no other instruction."""
-    cycles: int = 1
-    """Cycles in which nothing after it can issue, its own included."""
-    destinations: int = 1
-    """Leading register operands that are written."""
-    reads: tuple[int, ...] = (0,)
-    """When each source operand is read: -1 a cycle before the late ALU, 1 a cycle after. The last one
-    goes for all further operands."""
-    accumulates: bool = False
-    """Whether the destinations are also read, as accumulators."""
-    sets_flags: bool = False
-    reads_flags: bool = False
-    per_register_pair: bool = False
-    """Takes a cycle per two words transferred."""
-
-
-UNITS = {
-    "alu": 2, "shifter": 1, "simd": 1, "mac": 1, "load": 2, "store": 1, "branch": 1, "fpu": 1, "fpu_port": 2,
-}  # fmt: skip
-"""Units of each kind."""
-
-_ADDRESS = -1
-_LATER = 1
-
-TIMINGS: dict[str, Timing] = {
-    "alu": Timing(),
-    "alu_carry": Timing(reads_flags=True),
-    "compare": Timing(destinations=0, sets_flags=True),
-    "shift": Timing(("alu", "shifter")),
-    "nop": Timing((), 0, destinations=0),
-    # DSP and bit fields
-    "count_zeros": Timing(first_only=True),
-    "insert": Timing(("alu", "shifter"), first_only=True),
-    "simd": Timing(("alu", "simd"), first_only=True),
-    "simd_flags": Timing(("alu", "simd"), first_only=True, sets_flags=True),
-    "simd_select": Timing(("alu", "simd"), first_only=True, reads_flags=True),
-    "saturating_add": Timing(("alu", "simd"), 2, first_only=True),
-    "saturate": Timing(("alu", "simd", "shifter"), 2, first_only=True, reads=(-1,)),
-    "extract": Timing(("alu", "simd", "shifter"), first_only=True, reads=(-1,)),
-    "extend_add": Timing(("alu", "simd", "shifter"), first_only=True, reads=(0, -1)),
-    "reverse": Timing(("alu", "simd", "shifter"), 0, first_only=True, reads=(-1,)),
-    "sad_add": Timing(("alu", "simd"), 2, first_only=True, reads=(0, 0, _LATER)),
-    # Multiplication: one unit; the accumulator is read a cycle later, so that a chain of them flows.
-    "multiply": Timing(("mac",), 2),
-    "multiply_add": Timing(("mac",), 2, reads=(0, 0, _LATER)),
-    "multiply_long": Timing(("mac",), 2, destinations=2),
-    "multiply_add_long": Timing(("mac",), 2, destinations=2, accumulates=True),
-    # Division ends early with its operands; LLVM schedules it as seven cycles that stall the pipeline.
-    "divide": Timing(alone=True, cycles=7),
-    # Memory
-    "load": Timing(("load",)),
-    "load_narrow": Timing(("load",), 2),
-    "load_pair": Timing(("load",), alone=True, destinations=2),
-    "load_multiple": Timing(("load",), alone=True, per_register_pair=True),
-    "store": Timing(("store",), destinations=0, reads=(_LATER,)),
-    "store_pair": Timing(("store",), alone=True, destinations=0, reads=(_LATER,)),
-    "store_multiple": Timing(("store",), alone=True, destinations=0, reads=(_LATER,), per_register_pair=True),
-    "load_exclusive": Timing(("load",), 2, first_only=True),
-    "store_exclusive": Timing(("store",), 2, alone=True, reads=(_LATER,)),
-    "preload": Timing(("load",), destinations=0),
-    # Jumps
-    "branch": Timing(("branch",), destinations=0, reads=(0,)),
-    "branch_table": Timing(("load", "branch"), alone=True, cycles=2, destinations=0),
-    # Single-precision floating point
-    "fp": Timing(("fpu", "fpu_port"), 3),
-    "fp_compare": Timing(("fpu", "fpu_port"), 1, destinations=0, sets_flags=True),
-    "fp_flags": Timing(("fpu", "fpu_port"), alone=True, destinations=0, sets_flags=True, reads_flags=True),
-    "fp_select": Timing(("fpu", "fpu_port"), 3, first_only=True, reads_flags=True),
-    "fp_fused": Timing(("fpu", "fpu_port"), 5, accumulates=True),
-    "fp_chained": Timing(("fpu", "fpu_port"), 6, accumulates=True),
-    "fp_divide": Timing(("fpu", "fpu_port"), cycles=16),
-    "fp_root": Timing(("fpu", "fpu_port"), cycles=14),
-    "fp_move": Timing(("fpu_port",), 3),
-    "fp_to_core": Timing(("fpu_port",), 1),
-    "fp_move_pair": Timing(("fpu_port",), 3, alone=True),
-    "fp_load": Timing(("load", "fpu_port")),
-    "fp_store": Timing(("store", "fpu_port"), destinations=0, reads=(2,)),
-    # Registers of the system, barriers, and all that is not listed
-    "system": Timing(latency=3, alone=True),
-}
-"""Kind of instruction -> its treatment."""
-
-# How much later than its other operands an accumulator is read.
-_ACCUMULATOR_READ = {"multiply_add_long": 1, "fp_fused": 2, "fp_chained": 3}
-
-_KINDS: dict[str, str] = {
-    "alu": "add adds addw sub subw rsb and orr orn eor bic mov movw movt mvn adr",
-    "alu_carry": "adc sbc rsc rrx",
-    "compare": "cmp cmn tst teq",
-    "shift": "lsl lsr asr ror",
-    "nop": "nop hint it yield sev dbg",
-    "count_zeros": "clz",
-    "insert": "bfi bfc",
-    "simd": "sxtb sxth uxtb uxth sxtb16 uxtb16 shadd16 shadd8 shasx shsax shsub16 shsub8 uhadd16 uhadd8 "
-    "uhasx uhsax uhsub16 uhsub8",
-    "simd_flags": "sadd16 sadd8 sasx ssax ssub16 ssub8 uadd16 uadd8 uasx usax usub16 usub8",
-    "simd_select": "sel",
-    "saturating_add": "qadd qsub qadd16 qadd8 qasx qsax qsub16 qsub8 uqadd16 uqadd8 uqasx uqsax uqsub16 "
-    "uqsub8 usad8",
-    "saturate": "ssat usat ssat16 usat16 qdadd qdsub",
-    "extract": "sbfx ubfx",
-    "extend_add": "pkhbt pkhtb sxtab sxtah uxtab uxtah sxtab16 uxtab16",
-    "reverse": "rev rev16 revsh rbit",
-    "sad_add": "usada8",
-    "multiply": "mul smulbb smulbt smultb smultt smulwb smulwt smmul smmulr smuad smuadx smusd smusdx",
-    "multiply_add": "mla mls smlabb smlabt smlatb smlatt smlawb smlawt smlad smladx smlsd smlsdx smmla "
-    "smmlar smmls smmlsr",
-    "multiply_long": "umull smull",
-    "multiply_add_long": "umlal smlal umaal smlalbb smlalbt smlaltb smlaltt smlald smlaldx smlsld smlsldx",
-    "divide": "udiv sdiv",
-    "load": "ldr ldrt",
-    "load_narrow": "ldrb ldrh ldrsb ldrsh ldrbt ldrht ldrsbt ldrsht",
-    "load_pair": "ldrd",
-    "load_multiple": "ldm ldmdb pop vldmia vldmdb vpop",
-    "store": "str strb strh strt strbt strht",
-    "store_pair": "strd",
-    "store_multiple": "stm stmdb push vstmia vstmdb vpush",
-    "load_exclusive": "ldrex ldrexb ldrexh",
-    "store_exclusive": "strex strexb strexh",
-    "preload": "pld pli pldw",
-    "branch": "b bl bx blx cbz cbnz",
-    "branch_table": "tbb tbh",
-    "fp": "vadd vsub vmul vnmul vabs vneg vcvt vcvta vcvtn vcvtp vcvtm vcvtr vcvtb vcvtt vmaxnm vminnm "
-    "vrinta vrintn vrintp vrintm vrintr vrintx vrintz",
-    "fp_compare": "vcmp vcmpe",
-    "fp_flags": "fmstat vmrs vmsr",
-    "fp_select": "vseleq vselge vselgt vselvs",
-    "fp_fused": "vfma vfms vfnma vfnms",
-    "fp_chained": "vmla vmls vnmla vnmls",
-    "fp_divide": "vdiv",
-    "fp_root": "vsqrt",
-    "fp_move": "vmov fconsts",
-    "fp_load": "vldr",
-    "fp_store": "vstr",
-}
-_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
-
-_FLAGS = "flags"
-_Register = int | str
-_Access = tuple[_Register, int, bool]
-_TAKES_SHIFTED_OPERAND = {"alu", "alu_carry", "compare"}
-
-
-class _Operation(NamedTuple):
-    """One instruction as the issue logic sees it."""
-
-    units: tuple[str, ...]
-    alone: bool
-    first_only: bool
-    cycles: int
-    reads: tuple[_Access, ...]
-    """Register, when it is read (see :attr:`Timing.reads`), whether a load's fast result comes too late."""
-    writes: tuple[_Access, ...]
-    """Register, cycles from issue until the late ALU can use it, whether it comes from memory."""
-    backward_target: bool
-    """A conditional jump backwards: predicted taken."""
-
-
-@dataclass
-class _Pipeline:
-    """Issue state: what has issued in ``cycle`` and when each register is ready."""
-
-    cycle: int = -1
-    issued: list[_Operation] = field(default_factory=list)
-    open: bool = False
-    """Whether another instruction may issue in ``cycle``."""
-    free_at: int = 0
-    """First cycle after instructions that hold the pipeline."""
-    ready: dict[_Register, tuple[int, bool]] = field(default_factory=dict)
-
-    def run(self, operations: Iterable[_Operation]) -> None:
-        for operation in operations:
-            self._issue(operation)
-
-    def jump(self) -> None:
-        """A taken branch ends the group; the next one starts in the next cycle."""
-        self.open = False
-
-    @property
-    def end(self) -> int:
-        """First cycle after everything issued so far."""
-        return max(self.cycle + 1, self.free_at)
-
-    def relative_state(self) -> tuple[object, ...]:
-        """What of the past can still make a difference, free of absolute time."""
-        pending = ((str(r), at - self.cycle, m) for r, (at, m) in self.ready.items() if at >= self.cycle - 1)
-        issued = tuple(self.issued) if self.open else ()
-        return issued, self.open, max(self.free_at - self.cycle, 0), tuple(sorted(pending))
-
-    def _issue(self, operation: _Operation) -> None:
-        earliest = self._operands_ready(operation)
-        if self._pairs(operation, earliest):
-            self.issued.append(operation)
-            self.open = False
-        else:
-            self.cycle = max(earliest, self.end)
-            self.issued = [operation]
-            self.open = not operation.alone
-        if operation.cycles > 1:
-            self.free_at = self.cycle + operation.cycles
-        for register, latency, from_memory in operation.writes:
-            self.ready[register] = (self.cycle + latency, from_memory)
-
-    def _operands_ready(self, operation: _Operation) -> int:
-        earliest = 0
-        for register, read_at, no_fast_load in operation.reads:
-            if register in self.ready:
-                at, from_memory = self.ready[register]
-                early = -1 if no_fast_load and from_memory else read_at
-                earliest = max(earliest, at - early)
-        return earliest
-
-    def _pairs(self, operation: _Operation, earliest: int) -> bool:
-        if not self.open or operation.alone or operation.first_only or earliest > self.cycle:
-            return False
-        (first,) = self.issued
-        if any((first.units + operation.units).count(unit) > UNITS[unit] for unit in operation.units):
-            return False
-        written = {register for register, _, _ in first.writes}
-        return not any(register in written for register, _, _ in operation.writes if register != _FLAGS)
+    operation: Operation
+    offset: float
+    """Cycles from the start of the block until it issues."""
+    conflict_cycles: float
+    """Cycles that it costs the block when this load meets the one before it in a bank; 0 without a pair."""
 
 
 class TimingModel:
     """Cycles per passage between blocks; ``read_code(address, size_bytes)`` returns the instructions' bytes.
 
+    Without ``measured`` it is LLVM's model alone, as far as multiplications are concerned.
     Deterministic, and remembers what it has decoded: make a new one when the code changes.
     """
 
-    def __init__(self, read_code: Callable[[int, int], bytes]) -> None:
+    def __init__(self, read_code: Callable[[int, int], bytes], *, measured: bool = False) -> None:
         self._read_code = read_code
-        self._decoder = Cs(CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS)
-        self._decoder.detail = True
-        self._operations: dict[Block, tuple[_Operation, ...]] = {}
+        self._measured = measured
+        self._operations: dict[Block, tuple[Operation, ...]] = {}
         self._costs: dict[tuple[Block | None, Block], EdgeCost] = {}
 
     def edge_cycles(self, predecessor: Block | None, block: Block) -> float:
@@ -316,167 +99,81 @@ class TimingModel:
         """The same by cause."""
         key = (predecessor, block)
         if key not in self._costs:
+            wrong = 0
             if predecessor is None:
-                cost = EdgeCost(self._after(None, block), 0)
+                causes = self._after(None, block)
             elif predecessor == block:
-                cost = EdgeCost(self._steady_state(block), 0)
+                causes = self._steady_state(block)
             else:
-                cost = EdgeCost(self._after(predecessor, block), self._misprediction(predecessor, block))
-            self._costs[key] = cost
+                wrong = self._misprediction(predecessor, block)
+                causes = self._after(predecessor, block)
+                causes = replace(causes, branch=causes.branch + wrong)
+            self._costs[key] = EdgeCost(causes, wrong)
         return self._costs[key]
 
-    def _after(self, predecessor: Block | None, block: Block) -> int:
-        pipeline = _Pipeline()
+    def schedule(self, block: Block) -> tuple[TimedOperation, ...]:
+        """The instructions of a block in time, as if nothing were in flight before it."""
+        operations = self._decode(block)
+        cycles = Pipeline(self._measured).run(operations)
+        loops = bool(operations) and operations[-1].target == block.address
+        timed = []
+        for position, operation in enumerate(operations):
+            conflict = 0.0
+            if _pairs_with_load(operations, cycles, position):
+                apart = (position,)
+                if loops:
+                    conflict = self._steady_state(block, apart).total - self._steady_state(block).total
+                else:
+                    conflict = self._after(None, block, apart).total - self._after(None, block).total
+            timed.append(TimedOperation(operation, cycles[position], max(conflict, 0.0)))
+        return tuple(timed)
+
+    def _after(self, predecessor: Block | None, block: Block, apart: tuple[int, ...] = ()) -> Causes:
+        pipeline = Pipeline(self._measured)
         if predecessor is not None:
             pipeline.run(self._decode(predecessor))
             if predecessor.end != block.address:
                 pipeline.jump()
-        start = pipeline.end
-        pipeline.run(self._decode(block))
-        return pipeline.end - start
+        before = pipeline.causes
+        pipeline.run(self._decode(block), apart)
+        return Causes.sum((pipeline.causes, before.scaled(-1)))
 
-    def _steady_state(self, block: Block) -> float:
+    def _steady_state(self, block: Block, apart: tuple[int, ...] = ()) -> Causes:
         operations = self._decode(block)
-        pipeline = _Pipeline()
-        seen: dict[tuple[object, ...], tuple[int, int]] = {}
+        pipeline = Pipeline(self._measured)
+        seen: dict[tuple[object, ...], tuple[int, Causes]] = {}
         iteration = 0
         while (state := pipeline.relative_state()) not in seen:
-            seen[state] = (iteration, pipeline.end)
-            pipeline.run(operations)
+            seen[state] = (iteration, pipeline.causes)
+            pipeline.run(operations, apart)
             pipeline.jump()
             iteration += 1
-        first, start = seen[state]
-        return (pipeline.end - start) / (iteration - first)
+        first, before = seen[state]
+        return Causes.sum((pipeline.causes, before.scaled(-1))).scaled(1 / (iteration - first))
 
     def _misprediction(self, predecessor: Block, block: Block) -> int:
         """The way out of a loop: a conditional branch backwards is predicted taken, and is not."""
         operations = self._decode(predecessor)
-        leaves = bool(operations) and operations[-1].backward_target and block.address == predecessor.end
-        return MISPREDICTION_CYCLES if leaves else 0
+        if not operations or not operations[-1].backward_target or block.address != predecessor.end:
+            return 0
+        cycles = Pipeline(self._measured).run(operations)
+        scheduled = zip(cycles, operations, strict=True)
+        setters = (at for at, o in scheduled if any(register == FLAGS for register, _, _ in o.writes))
+        early = cycles[-1] - max(setters, default=cycles[-1]) >= _EARLY_FLAGS_CYCLES
+        return EARLY_MISPREDICTION_CYCLES if early else MISPREDICTION_CYCLES
 
-    def _decode(self, block: Block) -> tuple[_Operation, ...]:
+    def _decode(self, block: Block) -> tuple[Operation, ...]:
         if block not in self._operations:
-            self._operations[block] = tuple(self._instructions(block))
+            code = self._read_code(block.address, block.size_bytes)
+            self._operations[block] = tuple(decode(code, block.address))
         return self._operations[block]
 
-    def _instructions(self, block: Block) -> Iterator[_Operation]:
-        code = self._read_code(block.address, block.size_bytes)
-        offset = 0
-        while offset < len(code):
-            for instruction in self._decoder.disasm(code[offset:], block.address + offset):
-                offset += instruction.size
-                yield _operation(instruction)
-            if offset < len(code):  # not an instruction that Capstone knows; its length is in its first bits
-                is_wide = code[offset + 1] >> 3 in (0b11101, 0b11110, 0b11111)
-                offset += 4 if is_wide else 2
-                yield _UNKNOWN
+
+_EARLY_FLAGS_CYCLES = 3
 
 
-_UNKNOWN = _Operation(TIMINGS["system"].units, True, False, 1, (), (), False)
-_ALWAYS = {cs.ARM_CC_AL, cs.ARM_CC_INVALID}
-
-
-def _kind(instruction: CsInsn) -> str:
-    name = instruction.insn_name()
-    kind = _KIND_OF.get(name, "system")
-    operands = instruction.operands
-    if name == "vmov":
-        registers = [o.reg for o in operands if o.type == cs.ARM_OP_REG]
-        cores = sum(not _is_fp(register) for register in registers)
-        if len(registers) > 2:
-            return "fp_move_pair"
-        return "fp_to_core" if cores and not _is_fp(registers[0]) else "fp_move"
-    if kind in {"fp_load", "fp_store"} and cs.ARM_REG_D0 <= operands[0].reg <= cs.ARM_REG_D31:
-        return "load_pair" if kind == "fp_load" else "store_pair"
-    return kind
-
-
-def _is_fp(register: int) -> bool:
-    return bool(cs.ARM_REG_D0 <= register <= cs.ARM_REG_D31 or cs.ARM_REG_S0 <= register <= cs.ARM_REG_S31)
-
-
-def _operation(instruction: CsInsn) -> _Operation:
-    """What the issue logic has to know of a decoded instruction."""
-    kind = _kind(instruction)
-    timing = TIMINGS[kind]
-    conditional = instruction.cc not in _ALWAYS
-    if kind in {"load_multiple", "store_multiple"}:
-        return _transfer_multiple(instruction, timing, conditional)
-
-    shifted = kind in _TAKES_SHIFTED_OPERAND and any(_is_shifted(o) for o in instruction.operands)
-    reads, writes = _data(instruction, kind, conditional, shifted)
-    if (conditional and kind != "nop") or timing.reads_flags:
-        # A branch looks at the flags late enough to issue with the compare that sets them.
-        reads.append((_FLAGS, _LATER if kind == "branch" else 0, False))
-    if timing.sets_flags or instruction.update_flags:
-        writes.append((_FLAGS, 1, False))
-    if instruction.insn_name() in {"bl", "blx"}:
-        writes.append((cs.ARM_REG_LR, 1, False))
-    jumps = kind == "branch" and conditional and instruction.operands[0].type == cs.ARM_OP_IMM
-    return _Operation(
-        (*timing.units, "shifter") if shifted else timing.units,
-        timing.alone,
-        timing.first_only,
-        timing.cycles,
-        tuple(reads),
-        tuple(writes),
-        jumps and instruction.operands[0].imm <= instruction.address,
-    )
-
-
-def _data(
-    instruction: CsInsn, kind: str, conditional: bool, shifted: bool
-) -> tuple[list[_Access], list[_Access]]:
-    """Registers read and written by the operands."""
-    timing = TIMINGS[kind]
-    latency = timing.latency + timing.cycles - 1
-    fast_load = "load" in timing.units and timing.latency == 1
-    reads: list[_Access] = []
-    writes: list[_Access] = []
-    registers = 0
-    for operand in instruction.operands:
-        if operand.type == cs.ARM_OP_MEM:
-            reads += [(r, _ADDRESS, False) for r in (operand.mem.base, operand.mem.index) if r]
-            if instruction.writeback:
-                writes.append((operand.mem.base, 0, False))
-        if operand.type != cs.ARM_OP_REG:
-            continue
-        source = registers - timing.destinations
-        registers += 1
-        if source >= 0:
-            when = timing.reads[min(source, len(timing.reads) - 1)]
-            reads.append((operand.reg, _ADDRESS if shifted and _is_shifted(operand) else when, shifted))
-            continue
-        writes.append((operand.reg, latency, fast_load))
-        if timing.accumulates:
-            reads.append((operand.reg, _ACCUMULATOR_READ[kind], False))
-        elif conditional or operand.access & 1:
-            # A predicated instruction that does not execute leaves the old value: it needs it as well.
-            reads.append((operand.reg, 0, shifted))
-    return reads, writes
-
-
-def _is_shifted(operand: cs.ArmOp) -> bool:
-    return operand.type == cs.ARM_OP_REG and bool(operand.shift.type)
-
-
-def _transfer_multiple(instruction: CsInsn, timing: Timing, conditional: bool) -> _Operation:
-    """Load or store multiple, push and pop: two words a cycle, lowest register first."""
-    registers = [o.reg for o in instruction.operands]
-    if instruction.insn_name() in {"push", "pop", "vpush", "vpop"}:
-        base, updates = cs.ARM_REG_SP, True
-    else:
-        base, updates = registers.pop(0), bool(instruction.writeback)
-    word = 0
-    reads: list[_Access] = [(base, _ADDRESS, False)]
-    writes: list[_Access] = [(base, 0, False)] if updates else []
-    for register in registers:
-        if "load" in timing.units:
-            writes.append((register, timing.latency + word // 2, True))
-        else:
-            reads.append((register, _LATER + word // 2, False))
-        word += 2 if cs.ARM_REG_D0 <= register <= cs.ARM_REG_D31 else 1
-    if conditional:
-        reads.append((_FLAGS, 0, False))
-    cycles = max(1, (word + 1) // 2)
-    return _Operation(timing.units, True, False, cycles, tuple(reads), tuple(writes), False)
+def _pairs_with_load(operations: tuple[Operation, ...], cycles: list[int], position: int) -> bool:
+    """Whether an instruction is a load that issues together with the load before it."""
+    pair = operations[max(position - 1, 0) : position + 1]
+    both_load = len(pair) == 2 and all(o.access is not None and not o.access.store for o in pair)
+    return both_load and cycles[position] == cycles[position - 1]

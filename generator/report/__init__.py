@@ -2,6 +2,8 @@
 
 from generator.report.schema import (
     BudgetVerdict,
+    CacheUse,
+    CycleCauses,
     Decision,
     FunctionLatency,
     Latency,
@@ -18,6 +20,8 @@ from generator.report.schema import (
 
 __all__ = [
     "BudgetVerdict",
+    "CacheUse",
+    "CycleCauses",
     "Decision",
     "FunctionLatency",
     "Latency",

@@ -65,6 +65,25 @@ class Memory(_Part):
     stack: Stack
 
 
+class CycleCauses(_Part):
+    """Cycles by what they are spent on; their sum is the ``cycles`` beside them."""
+
+    issue: Count = Field(description="two instructions a cycle and the order they come in")
+    dependency: Count = Field(description="a result that is not there yet")
+    mac: Count = Field(description="the one multiplier is taken")
+    load_port: Count = Field(description="loads and stores that cannot issue together")
+    memory: Count = Field(description="cache misses, wait states, full buffers; code and data")
+    branch: Count = Field(description="the slot behind a taken jump, and wrong predictions")
+
+
+class CacheUse(_Part):
+    """What a cache did."""
+
+    lookups: Count
+    misses: Count
+    write_backs: Count
+
+
 class LayerLatency(_Part):
     """One step of the network."""
 
@@ -75,6 +94,7 @@ class LayerLatency(_Part):
     macs: Count
     instructions: Count | None
     cycles: Count | None
+    causes: CycleCauses | None
     memory: str
 
 
@@ -84,15 +104,19 @@ class FunctionLatency(_Part):
     name: str
     instructions: Count
     cycles: Count
+    causes: CycleCauses
 
 
 class Latency(_Part):
-    """One inference. ``band`` bounds silicon's time as a multiple of the model's."""
+    """One inference. ``silicon_ms_range`` is where silicon is expected; ``note`` says what that rests on."""
 
     source: Literal["emulator-model", "renode-instructions", "board"]
     clock_mhz: float
     instructions: Count | None
     cycles: Count | None
+    causes: CycleCauses | None
+    instruction_cache: CacheUse | None
+    data_cache: CacheUse | None
     ms: float | None
     fps: float | None
     budget_ms: float | None

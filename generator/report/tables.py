@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from generator.plan import Plan
-from generator.report.schema import MemoryTotal, Report
+from generator.report.schema import CycleCauses, MemoryTotal, Report
 from generator.targets import Part, load_part, part_names
 
 # Code beside the constants of the plan, and RAM beside the arena: the most that any of the shipped and the
@@ -98,6 +98,10 @@ def _summary(report: Report) -> Text:
         budget = f", budget {latency.budget_ms:g} ms" if latency.budget_ms is not None else ""
         speed = f"{latency.fps:.0f} per second{budget}"
         lines.append(f"latency {latency.ms:.2f} ms at {latency.clock_mhz:g} MHz ({speed})")
+        if latency.causes is not None and latency.cycles:
+            parts = latency.causes.model_dump().items()
+            shares = (f"{name.replace('_', ' ')} {count / latency.cycles:.1%}" for name, count in parts)
+            lines.append(f"  cycles: {', '.join(shares)}")
         lines.append(f"  {latency.note}")
     validation = report.validation
     if validation is not None:
@@ -117,16 +121,20 @@ def _summary(report: Report) -> Text:
 
 
 def print_profile(
-    instructions: Mapping[str | None, int], cycles: Mapping[str | None, float], console: Console
+    instructions: Mapping[str | None, int], causes: Mapping[str | None, Mapping[str, int]], console: Console
 ) -> None:
-    """Instructions and modelled cycles per function, the functions that it calls left out."""
+    """Instructions and modelled cycles by cause per function, the functions that it calls left out."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("function", no_wrap=True)
-    for heading in ("instructions", "cycles", "share"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    total = sum(cycles.values()) or 1.0
+    names = tuple(CycleCauses.model_fields)
+    for heading in ("instructions", "cycles", "share", *names):
+        table.add_column(heading.replace("_", " "), justify="right", no_wrap=True)
+    cycles = {name: sum(parts.values()) for name, parts in causes.items()}
+    total = sum(cycles.values()) or 1
     for name, count in sorted(instructions.items(), key=lambda item: (-cycles[item[0]], item[0] or "")):
-        table.add_row(name or "unknown", f"{count:,}", f"{cycles[name]:,.0f}", f"{cycles[name] / total:.1%}")
+        parts = [f"{causes[name][cause]:,}" for cause in names]
+        share = f"{cycles[name] / total:.1%}"
+        table.add_row(name or "unknown", f"{count:,}", f"{cycles[name]:,}", share, *parts)
     console.print(table)
 
 

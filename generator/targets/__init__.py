@@ -6,8 +6,11 @@ user's. Nothing here knows of models, and nothing asks a name what only the data
 
 from generator.targets.clock import ClockTree, clock_tree
 from generator.targets.load import board_names, load_board, load_part, part_names
+from generator.targets.memory_cost import MemoryCost, memory_cost, memory_costs
 from generator.targets.types import (
     Board,
+    BusAccess,
+    Cache,
     ClockEnable,
     ClockLimits,
     Console,
@@ -16,6 +19,7 @@ from generator.targets.types import (
     Led,
     Memory,
     MemoryKind,
+    MemorySystem,
     Part,
     Pin,
     Usart,
@@ -24,6 +28,8 @@ from generator.targets.types import (
 
 __all__ = [
     "Board",
+    "BusAccess",
+    "Cache",
     "ClockEnable",
     "ClockLimits",
     "ClockTree",
@@ -32,7 +38,9 @@ __all__ = [
     "GpioPort",
     "Led",
     "Memory",
+    "MemoryCost",
     "MemoryKind",
+    "MemorySystem",
     "Part",
     "Pin",
     "Usart",
@@ -41,5 +49,7 @@ __all__ = [
     "clock_tree",
     "load_board",
     "load_part",
+    "memory_cost",
+    "memory_costs",
     "part_names",
 ]

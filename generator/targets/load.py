@@ -15,6 +15,8 @@ from typing import Any, get_args
 from generator.errors import UsageError
 from generator.targets.types import (
     Board,
+    BusAccess,
+    Cache,
     ClockEnable,
     ClockLimits,
     Console,
@@ -23,6 +25,7 @@ from generator.targets.types import (
     Led,
     Memory,
     MemoryKind,
+    MemorySystem,
     Part,
     Pin,
     Usart,
@@ -165,6 +168,7 @@ def _load_part(path: Path) -> Part:
         source=table.text("source"),
         memories=tuple(_memory(entry) for entry in table.tables("memory")),
         clocks=_clock_limits(table.table("clocks")) if buildable else None,
+        memory_system=_memory_system(table.table("memory_system")) if buildable else None,
         usarts=tuple(_usart(entry) for entry in table.tables("usart", [] if not buildable else _REQUIRED)),
         gpio_ports=tuple(_gpio(entry) for entry in table.tables("gpio", [] if not buildable else _REQUIRED)),
     )
@@ -184,10 +188,47 @@ def _memory(table: _Table) -> Memory:
         cacheable=table.flag("cacheable"),
         dma=table.flag("dma"),
         enable=_clock_enable(table.table("enable")) if "enable" in table.values else None,
+        access=_bus_access(table.table("access")) if "access" in table.values else None,
     )
-    table.asked.add("enable")
+    table.asked |= {"enable", "access"}
     table.finish()
     return memory
+
+
+def _bus_access(table: _Table) -> BusAccess:
+    access = BusAccess(
+        first_clocks=table.number("first_clocks", low=1, high=100),
+        next_clocks=table.number("next_clocks", low=1, high=100),
+        wait_states=table.flag("wait_states", False),
+    )
+    table.finish()
+    return access
+
+
+def _memory_system(table: _Table) -> MemorySystem:
+    system = MemorySystem(
+        instruction_cache=_cache_of(table.table("instruction_cache")),
+        data_cache=_cache_of(table.table("data_cache")),
+        linefill_buffers=table.number("linefill_buffers", low=1, high=8),
+        store_buffer_entries=table.number("store_buffer_entries", low=1, high=8),
+        prefetch_bytes=table.number("prefetch_bytes", high=256),
+        miss_cycles=table.number("miss_cycles", high=100),
+        peripheral=_bus_access(table.table("peripheral")),
+    )
+    table.finish()
+    return system
+
+
+def _cache_of(table: _Table) -> Cache:
+    cache = Cache(
+        size_bytes=table.number("size_bytes", low=1),
+        ways=table.number("ways", low=1, high=16),
+        line_bytes=table.number("line_bytes", low=8),
+    )
+    if cache.line_bytes & cache.line_bytes - 1 or cache.size_bytes % (cache.ways * cache.line_bytes):
+        raise table.error("size_bytes", "must be a multiple of ways lines, whose size is a power of two")
+    table.finish()
+    return cache
 
 
 def _check_memories(table: _Table, memories: tuple[Memory, ...]) -> None:

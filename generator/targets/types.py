@@ -21,6 +21,50 @@ class ClockEnable:
 
 
 @dataclass(frozen=True)
+class BusAccess:
+    """What the road from the core to a memory costs, in clocks of the AXI bus; none of it counts in a TCM."""
+
+    first_clocks: int
+    """From the request on the bus until its first data are back, without wait states."""
+    next_clocks: int
+    """Between one 64-bit transfer of a burst and the next."""
+    wait_states: bool
+    """Whether FLASH_ACR.LATENCY comes on top of the first transfer."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One of the core's L1 caches."""
+
+    size_bytes: int
+    ways: int
+    line_bytes: int
+
+    @property
+    def sets(self) -> int:
+        """Number of sets."""
+        return self.size_bytes // (self.ways * self.line_bytes)
+
+
+@dataclass(frozen=True)
+class MemorySystem:
+    """How the core reaches memory: caches and buffers (DDI0489F chapter 5)."""
+
+    instruction_cache: Cache
+    data_cache: Cache
+    linefill_buffers: int
+    """Lines that the data side can be waiting for at once."""
+    store_buffer_entries: int
+    """Of 64 bits each."""
+    prefetch_bytes: int
+    """How far instruction fetch runs ahead of execution."""
+    miss_cycles: int
+    """Core cycles between a lookup and its request on the bus."""
+    peripheral: BusAccess
+    """Loads from peripherals."""
+
+
+@dataclass(frozen=True)
 class Memory:
     """One contiguous memory of a part, as the core addresses it."""
 
@@ -39,6 +83,8 @@ class Memory:
     """Whether the general DMA controllers reach it (TCM memories are the core's and MDMA's alone)."""
     enable: ClockEnable | None = None
     """The bit to set before the first access; None if the memory is always clocked."""
+    access: BusAccess | None = None
+    """None for the tightly coupled memories, which take no wait, and where it is not known."""
 
     @property
     def end(self) -> int:
@@ -120,7 +166,7 @@ class GpioPort:
 
 @dataclass(frozen=True)
 class Part:
-    """A microcontroller. ``clocks``, ``usarts`` and ``gpio_ports`` are filled for buildable parts."""
+    """A microcontroller. What follows ``source`` is filled for buildable parts."""
 
     name: str
     description: str
@@ -133,6 +179,7 @@ class Part:
     source: str
     """Document the figures come from."""
     clocks: ClockLimits | None = None
+    memory_system: MemorySystem | None = None
     usarts: tuple[Usart, ...] = ()
     gpio_ports: tuple[GpioPort, ...] = ()
 
