@@ -16,7 +16,7 @@
 
 /* What may be read, but is not used, behind packed weights and behind columns. */
 #define FC_WEIGHTS_MARGIN 4
-#define FC_COLUMNS_MARGIN 4
+#define FC_COLUMNS_MARGIN 8
 
 /* Pairs of channels by three columns over `groups` groups of four products, at least 1. For each pair, sums
  * up to `end` hold channel 0 with columns 0, 1, 2, then channel 1; added to. Reads up to the margins above.

@@ -80,7 +80,7 @@ FC_INLINE struct fc_pixel fc_gather_tile(const struct fc_conv_2d_tiles *p, const
 }
 
 /* input    as the view tells
- * weights  pairs * groups * 8 bytes, mixed (generator/plan/packing.py), and FC_WEIGHTS_MARGIN
+ * weights  pairs * (groups * 8 + 4) bytes, mixed (generator/plan/packing.py)
  * channels an entry per channel, an even number
  * scratch  fc_conv_2d_tiles_scratch_size bytes, 4-byte aligned
  * output   output_height * output_width * output_channels, or a window's greatest for each; may overlap the
@@ -92,7 +92,8 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
     const int32_t groups = fc_view_groups(&p->view), pairs = fc_conv_2d_tiles_pairs(p);
     const int32_t area = p->output_height * p->output_width;
     const int32_t outputs = pooled ? area / FC_TILE : area, per_tile = pooled ? 1 : FC_TILE;
-    const int32_t pair_bytes = groups * 2 * FC_GROUP, column_halves = fc_conv_2d_tiles_columns(p);
+    const int32_t pair_bytes = groups * 2 * FC_GROUP + (int32_t)sizeof FC_WEIGHTS_END;
+    const int32_t column_halves = fc_conv_2d_tiles_columns(p);
     int8_t *aside = (int8_t *)scratch + fc_conv_2d_tiles_scratch_size(p) - fc_conv_2d_tiles_aside(p);
     struct fc_pixel at = {0, 0};
     for (int32_t start = 0; start < outputs; start += p->tiles * per_tile) {
@@ -115,7 +116,7 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
                     .channels = channels + 2 * pair,
                     .output = fits ? result : aside,
                     .stride = fits ? p->output_channels : 2 * pairs,
-                    .last = pair_bytes - 2 * FC_GROUP,
+                    .groups = groups,
                     .end = weights + end * pair_bytes,
                 };
                 fc_tile_s8(&tile, p->one_sided, pooled);

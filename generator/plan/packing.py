@@ -13,8 +13,9 @@ GROUP = 4
 COLUMNS = 3
 TILE = 4
 BLOCK_PAIRS = 4
+WEIGHTS_END = 0x80008000
 WEIGHTS_MARGIN_BYTES = 4
-COLUMNS_MARGIN_BYTES = 4
+COLUMNS_MARGIN_BYTES = 8
 _COLUMNS_PER_LINE = 24
 
 
@@ -38,30 +39,43 @@ def pack_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def pack_mixed_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
-    """The same as :func:`pack_pairs`, but each half of a word is 256 * second + first (fc_tile.h).
+    """The same, but each half of a word is 256 * second + first, and a word ends each pair (fc_tile.h).
 
-    None if a half overflows: -128 of the second channel beside a negative weight of the first.
+    None if a half overflows or could be taken for the end: -128 of the second channel.
     """
-    packed = pack_pairs(weights)
-    body = packed[:-WEIGHTS_MARGIN_BYTES].reshape(-1, 2).astype(np.int32)
-    mixed = body[:, 0] + 256 * body[:, 1]
-    if mixed.size and mixed.min() < -(1 << 15):
-        return None
-    return np.concatenate([mixed.astype("<i2").view(np.int8), packed[-WEIGHTS_MARGIN_BYTES:]])
+    words = _mixed_words(weights)
+    return None if words is None else _ended(words.reshape(-(-len(weights) // 2), -1))
 
 
 def pack_mixed_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
-    """The same, with the words of each four whole pairs alternating.
+    """The same, with the words of each four whole pairs alternating, and one word at their end.
 
     The rest follows pair by pair (fc_fully_connected_blocks.h).
     """
-    mixed = pack_mixed_pairs(weights)
-    if mixed is None:
+    words = _mixed_words(weights)
+    if words is None:
         return None
-    words = groups(weights.shape[1]) * 2
-    blocked = len(weights) // (2 * BLOCK_PAIRS) * BLOCK_PAIRS * words * 4
-    blocks = mixed[:blocked].reshape(-1, BLOCK_PAIRS, words, 4).transpose(0, 2, 1, 3)
-    return np.concatenate([blocks.reshape(-1), mixed[blocked:]])
+    pairs = words.reshape(-(-len(weights) // 2), -1)
+    blocked = len(weights) // (2 * BLOCK_PAIRS) * BLOCK_PAIRS
+    blocks = pairs[:blocked].reshape(-1, BLOCK_PAIRS, pairs.shape[1]).transpose(0, 2, 1)
+    return np.concatenate(
+        [_ended(blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1])), _ended(pairs[blocked:])]
+    )
+
+
+def _mixed_words(weights: NDArray[np.int8]) -> NDArray[np.uint32] | None:
+    """All words of all pairs, flat."""
+    halves = pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].reshape(-1, 2).astype(np.int32)
+    mixed = halves[:, 0] + 256 * halves[:, 1]
+    if mixed.size and mixed.min() <= -(1 << 15):
+        return None
+    return mixed.astype("<i2").view("<u4")
+
+
+def _ended(rows: NDArray[np.uint32]) -> NDArray[np.int8]:
+    """Rows of words one after the other, each followed by the word that ends it."""
+    end = np.full((len(rows), 1), WEIGHTS_END, "<u4")
+    return np.concatenate([rows, end], axis=1).reshape(-1).view(np.int8)
 
 
 def number_lines(values: Iterable[int]) -> tuple[str, ...]:
