@@ -32,6 +32,8 @@ from generator.errors import MissingToolError
 _SOURCES = [Path(__file__).with_name(name) for name in ("profile.c", "memory.c")]
 _NONE = -1
 _NO_LIMIT = 2**64 - 1
+# States of a two-bit predictor. A branch that was not seen before is predicted by its direction.
+_WEAKLY_NOT_TAKEN, _WEAKLY_TAKEN = 1, 2
 # unicorn's numbers of r0 to r14.
 _REGISTERS: dict[int | None, int] = {
     None: _NONE,
@@ -62,6 +64,8 @@ class _Block(ctypes.Structure):
         ("last_edge", ctypes.c_int32),
         ("first_access", ctypes.c_int32),
         ("access_count", ctypes.c_int32),
+        ("penalty", ctypes.c_uint32),
+        ("prediction", ctypes.c_uint32),
     )
 
 
@@ -90,6 +94,7 @@ class _Edge(ctypes.Structure):
         ("cost", ctypes.c_double),
         ("memory", ctypes.c_double),
         ("load_port", ctypes.c_double),
+        ("branch", ctypes.c_double),
     )
 
 
@@ -135,6 +140,7 @@ class _Counter(ctypes.Structure):
         ("last_address", ctypes.c_uint32),
         ("passage_memory", ctypes.c_double),
         ("passage_port", ctypes.c_double),
+        ("passage_branch", ctypes.c_double),
         ("out_of_memory", ctypes.c_int32),
         ("block_slots", ctypes.c_void_p),
         ("edge_slots", ctypes.c_void_p),
@@ -318,7 +324,12 @@ class BlockCounter:
             predecessor, block = self._ends(edge.predecessor, edge.block)
             count = int(edge.count)
             causes = self._timing.edge_cost(predecessor, block).causes.scaled(count)
-            load_port = causes.load_port + float(edge.load_port)
+            causes = replace(
+                causes,
+                load_port=causes.load_port + float(edge.load_port),
+                memory=float(edge.memory),
+                branch=causes.branch + float(edge.branch),
+            )
             result.append(
                 CountedEdge(
                     phase=None if edge.phase == _NONE else int(edge.phase),
@@ -326,7 +337,7 @@ class BlockCounter:
                     block=block,
                     block_instructions=int(state.blocks[edge.block].instructions),
                     count=count,
-                    causes=replace(causes, load_port=load_port, memory=float(edge.memory)),
+                    causes=causes,
                 )
             )
         return result
@@ -354,6 +365,10 @@ class BlockCounter:
         block.contents.instructions = count_instructions(code)
         block.contents.flags = block_flags(code)
         block.contents.phase = self._phases.get(address, _NONE)
+        branch = self._timing.branch(Block(address, size_bytes))
+        if branch is not None:
+            block.contents.penalty = branch.penalty_cycles
+            block.contents.prediction = _WEAKLY_TAKEN if branch.backward else _WEAKLY_NOT_TAKEN
         for timed in self._timing.schedule(Block(address, size_bytes)):
             if timed.operation.access is not None:
                 access = _c_access(timed.operation.access, timed.offset, timed.conflict_cycles)

@@ -165,6 +165,8 @@ _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split
 FLAGS = "flags"
 Register = int | str
 _Access = tuple[Register, int, bool]
+_EARLY_ADDITIONS = {"add", "sub", "mov"}
+_EARLY = _EARLY_ADDITIONS | {"adds", "addw", "subs", "subw", "movw", "lsl", "lsr", "asr", "ror"}
 _TAKES_SHIFTED_OPERAND = {"alu", "alu_carry", "compare"}
 
 
@@ -183,6 +185,10 @@ class Operation(NamedTuple):
     """A conditional jump backwards: predicted taken."""
     target: int | None = None
     """Where a direct jump leads."""
+    branches: bool = False
+    """Whether it jumps on a condition."""
+    early: bool = False
+    """Whether the early ALU can execute it, if its operands are there in time."""
     access: Access | None = None
     """The memory that it touches."""
 
@@ -255,7 +261,26 @@ def _operation(instruction: CsInsn) -> Operation:
         tuple(writes),
         conditional and target is not None and target <= instruction.address,
         target,
+        kind == "branch" and (conditional or instruction.insn_name() in {"cbz", "cbnz"}),
+        not conditional and not shifted and _is_simple(instruction),
         access_of(instruction),
+    )
+
+
+def _is_simple(instruction: CsInsn) -> bool:
+    """Additions, moves and shifts, but for constants that take the shifter to make (Nk0le, overall)."""
+    name = instruction.insn_name()
+    constants = [o.imm for o in instruction.operands if o.type == cs.ARM_OP_IMM]
+    made = name in _EARLY_ADDITIONS and any(value & ~0xFFF and not _repeats(value) for value in constants)
+    return name in _EARLY and not made
+
+
+def _repeats(value: int) -> bool:
+    """Whether a constant is a byte in a pattern (A5.3.2)."""
+    value &= 0xFFFFFFFF
+    return (
+        value in {(value & 0xFF) * m for m in (0x10001, 0x1010101)}
+        or value == (value >> 8 & 0xFF) * 0x1000100
     )
 
 

@@ -17,7 +17,7 @@ class Pipeline:
     """Issue state: what has issued in ``cycle`` and when each register is ready."""
 
     measured: bool = False
-    """Whether multiplications have the limits measured on silicon, beside those that LLVM's model knows."""
+    """Whether the early ALU and the limits of multiplications count, as measured on silicon."""
     cycle: int = -1
     issued: list[Operation] = field(default_factory=list)
     open: bool = False
@@ -76,9 +76,19 @@ class Pipeline:
         if operation.cycles > 1:
             self.free_at = self.cycle + operation.cycles
         self.spent[_port_or_issue(operation)] += self.end - before
+        early = self.measured and operation.early and self._executes_early(operation, obstacle is None)
         for register, latency, from_memory in operation.writes:
-            self.ready[register] = (self.cycle + latency, from_memory)
+            later = 0 if early and register != FLAGS else latency
+            self.ready[register] = (self.cycle + later, from_memory)
         return self.cycle
+
+    def _executes_early(self, operation: Operation, second: bool) -> bool:
+        """Its operands are there a cycle before the late ALU reads them; of a pair's second only a shift can."""
+        if second and "shifter" not in operation.units:
+            return False
+        return all(
+            self.ready.get(register, (-1, False))[0] < self.cycle for register, _, _ in operation.reads
+        )
 
     def _operands_ready(self, operation: Operation) -> int:
         earliest = 0

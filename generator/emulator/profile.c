@@ -21,6 +21,8 @@ typedef struct {
     int32_t phase;     /* entered by this block, or NONE */
     int32_t last_edge; /* the edge that left this block last */
     int32_t first_access, access_count;
+    uint32_t penalty;    /* cycles when its conditional branch goes another way than predicted; 0: has none */
+    uint32_t prediction; /* 0 to 3, from 2 on: taken */
 } block_t;
 
 /* A load or store instruction: how its address comes from the registers, and what it moves. */
@@ -45,6 +47,7 @@ typedef struct {
     double cost;      /* cycles of one passage, memory and load ports left out */
     double memory;    /* cycles of all passages that memory adds */
     double load_port; /* and unaligned loads, and loads that meet in a bank */
+    double branch;    /* and wrong predictions */
 } edge_t;
 
 typedef struct {
@@ -87,7 +90,7 @@ typedef struct {
     int32_t access_capacity;
     int32_t next_access, last_access; /* of the block that runs; the one before, or NONE */
     uint32_t last_address;
-    double passage_memory, passage_port; /* what was added to the edges since the block was entered */
+    double passage_memory, passage_port, passage_branch; /* what was added to the edges since the block was entered */
     int32_t out_of_memory;
     int32_t *block_slots, *edge_slots; /* open addressing, a power of two, NONE where free */
     uint32_t block_capacity, edge_capacity;
@@ -156,7 +159,7 @@ static int32_t find_block(counter_t *c, uint32_t address, uint32_t size_bytes) {
         }
     }
     block_t *block = &c->blocks[c->block_count];
-    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE, c->access_count, 0};
+    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE, c->access_count, 0, 0, 0};
     c->describe(address, size_bytes, block);
     block->access_count = c->access_count - block->first_access;
     return c->block_slots[slot & (c->block_capacity - 1)] = c->block_count++;
@@ -181,7 +184,7 @@ static int32_t find_edge(counter_t *c, int32_t phase, int32_t predecessor, int32
             return i;
         }
     }
-    c->edges[c->edge_count] = (edge_t){phase, predecessor, block, 0, 0, 0.0, 0.0, 0.0};
+    c->edges[c->edge_count] = (edge_t){phase, predecessor, block, 0, 0, 0.0, 0.0, 0.0, 0.0};
     c->edges[c->edge_count].cost = c->price(predecessor, block);
     return c->edge_slots[slot & (c->edge_capacity - 1)] = c->edge_count++;
 }
@@ -228,7 +231,7 @@ static void count_edge(counter_t *c, int32_t edge) {
     c->cycles += e->cost;
     c->next_access = c->blocks[e->block].first_access;
     c->last_access = NONE;
-    c->passage_memory = c->passage_port = 0;
+    c->passage_memory = c->passage_port = c->passage_branch = 0;
     c->instructions += c->blocks[e->block].instructions;
     if (e->predecessor != NONE) {
         c->blocks[e->predecessor].last_edge = edge;
@@ -238,13 +241,27 @@ static void count_edge(counter_t *c, int32_t edge) {
 }
 
 /* The passage that was counted last takes longer. */
-static void hold_up(counter_t *c, double memory, double load_port) {
+static void hold_up(counter_t *c, double memory, double load_port, double branch) {
     edge_t *e = &c->edges[c->last_edge];
     e->memory += memory;
     e->load_port += load_port;
+    e->branch += branch;
     c->passage_memory += memory;
     c->passage_port += load_port;
-    c->cycles += memory + load_port;
+    c->passage_branch += branch;
+    c->cycles += memory + load_port + branch;
+}
+
+/* What a branch that goes this way costs, and what is remembered of it: the branch target cache holds the state
+ * of a predictor for each branch (DDI0489F 1.2.3), here two bits. */
+static double predict(block_t *block, bool taken) {
+    bool wrong = taken != (block->prediction >= 2);
+    if (taken) {
+        block->prediction += block->prediction < 3;
+    } else {
+        block->prediction -= block->prediction > 0;
+    }
+    return wrong ? block->penalty : 0;
 }
 
 /* unicorn's UC_HOOK_BLOCK: a stop asked for here takes effect before the block runs, so it is not counted. */
@@ -304,10 +321,15 @@ void counter_on_block(void *engine, uint64_t address64, uint32_t size_bytes, voi
         c->memory_stale = 0;
         c->refresh();
     }
-    if (previous == NONE || c->blocks[previous].address + c->blocks[previous].size_bytes != address) {
+    bool jumped = previous == NONE || c->blocks[previous].address + c->blocks[previous].size_bytes != address;
+    if (previous != NONE && c->blocks[previous].penalty) {
+        hold_up(c, 0, 0, predict(&c->blocks[previous], jumped));
+        start += c->passage_branch;
+    }
+    if (jumped || c->passage_branch > 0) {
         c->redirected = start;
     }
-    hold_up(c, memory_fetch(c->memory, address, size_bytes, start, c->edges[edge].cost, c->redirected), 0);
+    hold_up(c, memory_fetch(c->memory, address, size_bytes, start, c->edges[edge].cost, c->redirected), 0, 0);
 }
 
 static uint32_t address_of(counter_t *c, void *engine, const access_t *a) {
@@ -354,7 +376,7 @@ void counter_on_code(void *engine, uint64_t address64, uint32_t size_bytes, void
     }
     c->last_access = i;
     c->last_address = address;
-    hold_up(c, memory_access(c->memory, address, a->size_bytes, a->unit, (int)a->is_store, now + port), port);
+    hold_up(c, memory_access(c->memory, address, a->size_bytes, a->unit, (int)a->is_store, now + port), port, 0);
 }
 
 /* The block that was counted last ran its first size_bytes only (a fault inside it). */
@@ -363,8 +385,8 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
         return;
     }
     edge_t whole = c->edges[c->last_edge];
-    double memory = c->passage_memory, load_port = c->passage_port;
-    hold_up(c, -memory, -load_port);
+    double memory = c->passage_memory, load_port = c->passage_port, branch = c->passage_branch;
+    hold_up(c, -memory, -load_port, -branch);
     c->edges[c->last_edge].count--;
     c->cycles -= whole.cost;
     c->instructions -= c->blocks[whole.block].instructions;
@@ -377,7 +399,7 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
     int32_t edge = part == NONE ? NONE : find_edge(c, whole.phase, whole.predecessor, part);
     if (edge != NONE) {
         count_edge(c, edge);
-        hold_up(c, memory, load_port);
+        hold_up(c, memory, load_port, branch);
     }
 }
 
@@ -385,7 +407,7 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
 void counter_clear(counter_t *c) {
     for (int32_t i = 0; i < c->edge_count; i++) {
         c->edges[i].count = 0;
-        c->edges[i].memory = c->edges[i].load_port = 0;
+        c->edges[i].memory = c->edges[i].load_port = c->edges[i].branch = 0;
     }
 }
 

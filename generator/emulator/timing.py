@@ -14,12 +14,13 @@ Sources, in the order they decide:
   root of the FPU lock the pipeline for 16 and 14 cycles; load and store multiple take a cycle per two
   registers; a multiply-accumulate chains on its accumulator every cycle; a misprediction costs 8 cycles, or 6
   where the flags are set three cycles before the branch; two loads pair only in different banks (even and odd
-  words). With ``measured``: a multiplication cannot use a load of the cycle before, nor issue with a store.
+  words). With ``measured``: a multiplication cannot use a load of the cycle before, nor issue with a store;
+  additions, moves and shifts whose operands are there early have their result at once (the early ALU).
 * A compare and the branch on it may issue together, which LLVM's model leaves out.
 
 What is left out errs on the fast side, but for the last: the alignment of branch targets and of short
-instructions before them, branches that are wrongly predicted other than the exits of loops, what a wrong
-prediction does to the fetch of instructions; the early ALU.
+instructions before them, a store that is loaded again at once, what returns and other indirect jumps cost when
+they are wrongly predicted; a taken branch that issues with the instruction at its target.
 """
 
 from __future__ import annotations
@@ -75,10 +76,20 @@ class TimedOperation:
     """Cycles that it costs the block when this load meets the one before it in a bank; 0 without a pair."""
 
 
+@dataclass(frozen=True)
+class Branch:
+    """A conditional branch at the end of a block."""
+
+    penalty_cycles: int
+    """When it goes another way than predicted."""
+    backward: bool
+
+
 class TimingModel:
     """Cycles per passage between blocks; ``read_code(address, size_bytes)`` returns the instructions' bytes.
 
-    Without ``measured`` it is LLVM's model alone, as far as multiplications are concerned.
+    Without ``measured`` it is LLVM's model, and a loop's exit counts as a wrong prediction; with it, predictions
+    are up to whoever follows the branches (:meth:`branch`).
     Deterministic, and remembers what it has decoded: make a new one when the code changes.
     """
 
@@ -105,7 +116,7 @@ class TimingModel:
             elif predecessor == block:
                 causes = self._steady_state(block)
             else:
-                wrong = self._misprediction(predecessor, block)
+                wrong = 0 if self._measured else self._misprediction(predecessor, block)
                 causes = self._after(predecessor, block)
                 causes = replace(causes, branch=causes.branch + wrong)
             self._costs[key] = EdgeCost(causes, wrong)
@@ -153,14 +164,21 @@ class TimingModel:
 
     def _misprediction(self, predecessor: Block, block: Block) -> int:
         """The way out of a loop: a conditional branch backwards is predicted taken, and is not."""
-        operations = self._decode(predecessor)
-        if not operations or not operations[-1].backward_target or block.address != predecessor.end:
-            return 0
+        branch = self.branch(predecessor)
+        leaves = branch is not None and branch.backward and block.address == predecessor.end
+        return branch.penalty_cycles if branch is not None and leaves else 0
+
+    def branch(self, block: Block) -> Branch | None:
+        """The conditional branch that a block ends with, if it does."""
+        operations = self._decode(block)
+        if not operations or not operations[-1].branches:
+            return None
         cycles = Pipeline(self._measured).run(operations)
         scheduled = zip(cycles, operations, strict=True)
         setters = (at for at, o in scheduled if any(register == FLAGS for register, _, _ in o.writes))
         early = cycles[-1] - max(setters, default=cycles[-1]) >= _EARLY_FLAGS_CYCLES
-        return EARLY_MISPREDICTION_CYCLES if early else MISPREDICTION_CYCLES
+        penalty = EARLY_MISPREDICTION_CYCLES if early else MISPREDICTION_CYCLES
+        return Branch(penalty, operations[-1].backward_target)
 
     def _decode(self, block: Block) -> tuple[Operation, ...]:
         if block not in self._operations:
