@@ -23,6 +23,8 @@ from generator.requantize import activation_range, conv_multipliers
 LANES = 4
 _SCRATCH_TARGET_BYTES = 4096
 """Strips are as high as this holds. Their rows in common are moved, so that higher ones gain little."""
+_WEIGHTS_MARGIN_BYTES = 1
+"""What is read, but not used, behind the weights: rows of three are loaded as words."""
 _PRODUCTS_PER_ROW = 80
 """What beginning a row of a plane costs, in products."""
 
@@ -177,7 +179,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
             macs=pixels * channels * rows.kernel * columns.kernel,
             tables=(
                 weight_table(
-                    laid_out.reshape(-1),
+                    np.append(laid_out.reshape(-1), np.zeros(_WEIGHTS_MARGIN_BYTES, np.int8)),
                     f"{weights.name} HWC {dims(weights.shape[1:])}, channel by channel along {along}",
                 ),
                 down.table,
