@@ -25,17 +25,18 @@ struct fc_depthwise_planes {
     bool transposed, one_sided;
 };
 
-#define FC_LANES 4 /* channels unpacked together */
+#define FC_LANES 4         /* channels unpacked together */
+#define FC_PLANES_MARGIN 4 /* bytes that may be read, but are not used, behind the planes */
 
 /* Words of two weights per row of a kernel: for an output whose first tap lies at an even column, and for its
  * right neighbour one column on. Padded with zeros, (w0 w1) (w2 0) and (0 w0) (w1 w2), they meet the same
  * words of a plane; they alternate in the table. */
 FC_INLINE int32_t fc_planes_words(const struct fc_depthwise_planes *p) { return p->kernel_columns / 2 + 1; }
 
-/* Halves from one row of a plane to the next: even, up to the last column that is read. */
+/* Halves from one row of a plane to the next: even, up to the last column that is used. */
 FC_INLINE int32_t fc_planes_pitch(const struct fc_depthwise_planes *p)
 {
-    return ((p->output_columns - 1) * p->column_stride + p->kernel_columns + 2) / 2 * 2;
+    return ((p->output_columns - 1) * p->column_stride + p->kernel_columns + 1) / 2 * 2;
 }
 
 /* Rows of a plane that `rows` rows of outputs see. */
@@ -54,7 +55,7 @@ FC_INLINE int32_t fc_depthwise_planes_scratch_size(const struct fc_depthwise_pla
 {
     const int32_t plane = fc_planes_span(p, p->strip_rows) * fc_planes_pitch(p);
     return p->kernel_rows * fc_planes_words(p) * 8 + p->strip_rows * p->output_columns * 4 +
-           fc_planes_lanes(p) * plane * 2;
+           fc_planes_lanes(p) * plane * 2 + FC_PLANES_MARGIN;
 }
 
 /* The channels of a pixel as a word; nothing is read behind the pixel. */
