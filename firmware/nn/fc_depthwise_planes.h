@@ -25,17 +25,18 @@ struct fc_depthwise_planes {
     bool transposed, one_sided;
 };
 
-#define FC_LANES 4 /* channels unpacked together */
+#define FC_LANES 4         /* channels unpacked together */
+#define FC_PLANES_MARGIN 4 /* bytes that may be read, but are not used, behind the planes */
 
 /* Words of two weights per row of a kernel: for an output whose first tap lies at an even column, and for its
  * right neighbour one column on. Padded with zeros, (w0 w1) (w2 0) and (0 w0) (w1 w2), they meet the same
  * words of a plane; they alternate in the table. */
 FC_INLINE int32_t fc_planes_words(const struct fc_depthwise_planes *p) { return p->kernel_columns / 2 + 1; }
 
-/* Halves from one row of a plane to the next: even, up to the last column that is read. */
+/* Halves from one row of a plane to the next: even, up to the last column that is used. */
 FC_INLINE int32_t fc_planes_pitch(const struct fc_depthwise_planes *p)
 {
-    return ((p->output_columns - 1) * p->column_stride + p->kernel_columns + 2) / 2 * 2;
+    return ((p->output_columns - 1) * p->column_stride + p->kernel_columns + 1) / 2 * 2;
 }
 
 /* Rows of a plane that `rows` rows of outputs see. */
@@ -54,7 +55,7 @@ FC_INLINE int32_t fc_depthwise_planes_scratch_size(const struct fc_depthwise_pla
 {
     const int32_t plane = fc_planes_span(p, p->strip_rows) * fc_planes_pitch(p);
     return p->kernel_rows * fc_planes_words(p) * 8 + p->strip_rows * p->output_columns * 4 +
-           fc_planes_lanes(p) * plane * 2;
+           fc_planes_lanes(p) * plane * 2 + FC_PLANES_MARGIN;
 }
 
 /* The channels of a pixel as a word; nothing is read behind the pixel. */
@@ -127,6 +128,16 @@ FC_INLINE void fc_expand_plane_weights(const struct fc_depthwise_planes *p, cons
                                        uint32_t *words)
 {
     for (int32_t row = 0; row < p->kernel_rows; row++) {
+        if (p->kernel_columns == 3) {
+            const uint32_t four = fc_load_word(weights + 3 * row);
+            const uint32_t even = fc_even_bytes(four), odd = fc_odd_bytes(four);
+            const uint32_t w02 = fc_add_halves(even, even), w1 = fc_add_halves(odd, odd);
+            words[4 * row] = fc_pack_bottoms(w02, w1);
+            words[4 * row + 1] = w02 << 16;
+            words[4 * row + 2] = w02 >> 16;
+            words[4 * row + 3] = (w1 & 0xFFFFu) | (w02 & 0xFFFF0000u);
+            continue;
+        }
         int32_t before = 0;
         for (int32_t column = 0; column <= p->kernel_columns; column += 2) {
             const int32_t here = column < p->kernel_columns ? 2 * weights[column] : 0;
@@ -190,28 +201,42 @@ FC_INLINE void fc_plane_sums(const struct fc_depthwise_planes *p, const int16_t 
     }
 }
 
-/* Scales doubled accumulators into `count` outputs that lie `step` bytes apart. */
+/* Scales `rows` rows of `count` doubled accumulators into outputs that lie `step` bytes apart, the rows
+ * `row_step` bytes. */
 FC_INLINE void fc_finish_plane(const struct fc_depthwise_planes *p, const int32_t *sums, int32_t count,
-                               struct fc_down_channel channel, int8_t *output, int32_t step)
+                               int32_t rows, const struct fc_down_channel *channel, int8_t *output,
+                               int32_t step, int32_t row_step)
 {
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t scaled = fc_scale_twice(sums[i], channel, p->one_sided);
-        const bool saturates = p->output_min == INT8_MIN && p->output_max == INT8_MAX;
-        *output = (int8_t)(saturates ? fc_saturate_8(scaled) : fc_clamp(scaled, p->output_min, p->output_max));
-        output += step;
+#if defined(__ARM_FEATURE_SIMD32)
+    if (p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
+        if (p->one_sided) {
+            fc_finish_sums_one_sided(sums, output, channel, step, count, rows, row_step);
+        } else {
+            fc_finish_sums(sums, output, channel, step, count, rows, row_step);
+        }
+        return;
+    }
+#endif
+    for (int32_t row = 0; row < rows; row++) {
+        for (int32_t i = 0; i < count; i++) {
+            const int32_t scaled = fc_scale_twice(*sums++, *channel, p->one_sided);
+            output[row * row_step + i * step] = (int8_t)fc_clamp(scaled, p->output_min, p->output_max);
+        }
     }
 }
 
-/* Fills the planes with the rows of the image that outputs `first`.. see, of which the first `held` are there
- * already. */
+/* Fills rows `held` to `end` of the planes with what outputs from row `first` on see; rows of padding only where
+ * `padding` is wanted. */
 FC_INLINE void fc_fill_planes(const struct fc_depthwise_planes *p, const int8_t *input, int16_t *planes,
-                              int32_t plane, int32_t first, int32_t held, int32_t end)
+                              int32_t plane, int32_t first, int32_t held, int32_t end, bool padding)
 {
     const int32_t step = (p->transposed ? 1 : p->input_columns) * p->channels;
     for (int32_t i = held; i < end; i++) {
         const int32_t y = first * p->row_stride - p->pad_rows + i;
-        fc_fill_plane_row(p, y >= 0 && y < p->input_rows ? input + y * step : NULL,
-                          planes + i * fc_planes_pitch(p), plane);
+        const bool inside = y >= 0 && y < p->input_rows;
+        if (inside || padding) {
+            fc_fill_plane_row(p, inside ? input + y * step : NULL, planes + i * fc_planes_pitch(p), plane);
+        }
     }
 }
 
@@ -248,14 +273,15 @@ FC_INLINE void fc_depthwise_conv_2d_planes_s8(const struct fc_depthwise_planes *
                     fc_slide_plane(planes + lane * plane, advance * pitch, kept * pitch);
                 }
             }
-            fc_fill_planes(p, input + base, planes, plane, y, y > 0 ? kept : 0, fc_planes_span(p, rows));
+            fc_fill_planes(p, input + base, planes, plane, y, y > 0 ? kept : 0, fc_planes_span(p, rows),
+                           group == 0 || p->strip_rows < p->output_rows);
             for (int32_t c = group * p->multiplier; c < (base + lanes) * p->multiplier; c++) {
                 fc_expand_plane_weights(p, weights + c * p->kernel_rows * p->kernel_columns, words);
                 fc_plane_sums(p, planes + (c / p->multiplier - base) * plane, words, table[c].bias * 2, rows, sums);
-                for (int32_t i = 0; i < rows; i++) {
-                    fc_finish_plane(p, sums + i * p->output_columns, p->output_columns, table[c],
-                                    output + (y + i) * row_step + c, column_step);
-                }
+                /* Where rows follow each other in the image they are one. */
+                const int32_t runs = p->transposed ? rows : 1;
+                fc_finish_plane(p, sums, rows / runs * p->output_columns, runs, table + c,
+                                output + y * row_step + c, column_step, row_step);
             }
         }
     }

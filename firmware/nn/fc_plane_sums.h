@@ -1,4 +1,5 @@
-/* The heart of depthwise convolution over planes (fc_depthwise_planes.h): products of 3x3 windows.
+/* The heart of depthwise convolution over planes (fc_depthwise_planes.h) in assembly: products of 3x3 windows,
+ * and the scaling of sums.
  *
  * `words` holds a kernel's weights as fc_depthwise_planes.h lays them out: of each row (w0 w1) (0 w0) (w2 0)
  * (w1 w2). Sums start from `bias`; they lie one after the other, row by row. `pitch` is the distance in bytes of
@@ -7,7 +8,7 @@
 #ifndef FC_PLANE_SUMS_H
 #define FC_PLANE_SUMS_H
 
-#include <stdint.h>
+#include "fc_fixed.h"
 
 #if defined(__ARM_FEATURE_SIMD32)
 /* Two neighbouring outputs meet the words (p0 p1) and (p2 p3) of three rows: 12 multiplications for 18
@@ -169,6 +170,102 @@ fc_plane_sums_3x3_stride_2(__attribute__((unused)) const int16_t *source,
                      "bne    1b                     \n"
                      "pop    {r4-r11, pc}           \n");
 }
+
+/* Scales `rows` rows of `count` doubled sums into outputs that lie `step` bytes apart, the rows `row_step`
+ * bytes; saturates. SIGN_i prepares in r12 the rounding of sum i, so that halves go away from zero, or takes it
+ * as it is. Four in 12 cycles, or 15 where the sign counts. r0 sums, r1 output, r3 step, r4 mantissa, r5
+ * shift, r6 rounding, r7 and r2 three and four steps, r8 to r11 values, lr end of a row's fours, [sp] the row's first output.
+ */
+#define FC_FINISH_SUMS(NAME, SIGN, ROUNDING)                                                                 \
+    __attribute__((naked, noinline, unused)) static void NAME(                                               \
+        __attribute__((unused)) const int32_t *sums, __attribute__((unused)) int8_t *output,                 \
+        __attribute__((unused)) const struct fc_down_channel *channel, __attribute__((unused)) int32_t step, \
+        __attribute__((unused)) int32_t count, __attribute__((unused)) int32_t rows,                         \
+        __attribute__((unused)) int32_t row_step)                                                            \
+    {                                                                                                        \
+        __asm__ volatile("push   {r1, r4-r11, lr}       \n"                                                  \
+                         "ldr    r4, [r2, #4]           \n"                                                  \
+                         "ldr    r5, [r2, #8]           \n"                                                  \
+                         "ldr    r6, [r2, #12]          \n"                                                  \
+                         "add    r7, r3, r3, lsl #1     \n"                                                  \
+                         "lsl    r2, r3, #2             \n"                                                  \
+                         "1:                            \n"                                                  \
+                         "ldr    lr, [sp, #40]          \n"                                                  \
+                         "sub    r1, r1, r2             \n"                                                  \
+                         "lsrs   lr, lr, #2             \n"                                                  \
+                         "add    lr, r0, lr, lsl #4     \n"                                                  \
+                         "beq    3f                     \n"                                                  \
+                         "2:                            \n"                                                  \
+                         "ldr    r8, [r0]               \n"                                                  \
+                         "ldr    r9, [r0, #4]           \n"                                                  \
+                         SIGN("r8")                                                                          \
+                         "smmlar r8, r8, r4, " ROUNDING "\n"                                                 \
+                         "ldr    r10, [r0, #8]          \n"                                                  \
+                         SIGN("r9")                                                                          \
+                         "smmlar r9, r9, r4, " ROUNDING "\n"                                                 \
+                         "ldr    r11, [r0, #12]         \n"                                                  \
+                         SIGN("r10")                                                                         \
+                         "smmlar r10, r10, r4, " ROUNDING "\n"                                               \
+                         "asr    r8, r8, r5             \n"                                                  \
+                         SIGN("r11")                                                                         \
+                         "smmlar r11, r11, r4, " ROUNDING "\n"                                               \
+                         "asr    r9, r9, r5             \n"                                                  \
+                         "ssat   r8, #8, r8             \n"                                                  \
+                         "add    r1, r1, r2             \n"                                                  \
+                         "asr    r10, r10, r5           \n"                                                  \
+                         "add    r0, r0, #16            \n"                                                  \
+                         "ssat   r9, #8, r9             \n"                                                  \
+                         "strb   r8, [r1]               \n"                                                  \
+                         "asr    r11, r11, r5           \n"                                                  \
+                         "cmp    r0, lr                 \n"                                                  \
+                         "ssat   r10, #8, r10           \n"                                                  \
+                         "strb   r9, [r1, r3]           \n"                                                  \
+                         "ssat   r11, #8, r11           \n"                                                  \
+                         "strb   r10, [r1, r3, lsl #1]  \n"                                                  \
+                         "strb   r11, [r1, r7]          \n"                                                  \
+                         "bne    2b                     \n"                                                  \
+                         "3:                            \n"                                                  \
+                         "ldr    lr, [sp, #40]          \n"                                                  \
+                         "add    r1, r1, r2             \n"                                                  \
+                         "lsls   lr, lr, #31            \n"                                                  \
+                         "bcc    4f                     \n"                                                  \
+                         "ldr    r8, [r0], #4           \n"                                                  \
+                         "ldr    r9, [r0], #4           \n"                                                  \
+                         SIGN("r8")                                                                          \
+                         "smmlar r8, r8, r4, " ROUNDING "\n"                                                 \
+                         SIGN("r9")                                                                          \
+                         "smmlar r9, r9, r4, " ROUNDING "\n"                                                 \
+                         "asr    r8, r8, r5             \n"                                                  \
+                         "asr    r9, r9, r5             \n"                                                  \
+                         "ssat   r8, #8, r8             \n"                                                  \
+                         "ssat   r9, #8, r9             \n"                                                  \
+                         "strb   r8, [r1]               \n"                                                  \
+                         "strb   r9, [r1, r3]           \n"                                                  \
+                         "add    r1, r1, r3, lsl #1     \n"                                                  \
+                         "4:                            \n"                                                  \
+                         "bpl    5f                     \n"                                                  \
+                         "ldr    r8, [r0], #4           \n"                                                  \
+                         SIGN("r8")                                                                          \
+                         "smmlar r8, r8, r4, " ROUNDING "\n"                                                 \
+                         "asr    r8, r8, r5             \n"                                                  \
+                         "ssat   r8, #8, r8             \n"                                                  \
+                         "strb   r8, [r1]               \n"                                                  \
+                         "5:                            \n"                                                  \
+                         "ldr    lr, [sp, #44]          \n"                                                  \
+                         "ldr    r1, [sp]               \n"                                                  \
+                         "ldr    r8, [sp, #48]          \n"                                                  \
+                         "subs   lr, lr, #1             \n"                                                  \
+                         "str    lr, [sp, #44]          \n"                                                  \
+                         "add    r1, r1, r8             \n"                                                  \
+                         "str    r1, [sp]               \n"                                                  \
+                         "bne    1b                     \n"                                                  \
+                         "add    sp, sp, #4             \n"                                                  \
+                         "pop    {r4-r11, pc}           \n");                                                \
+    }
+#define FC_SIGN_COUNTS(VALUE) "add    r12, r6, " VALUE ", asr #31 \n"
+#define FC_SIGN_IGNORED(VALUE)
+FC_FINISH_SUMS(fc_finish_sums, FC_SIGN_COUNTS, "r12")
+FC_FINISH_SUMS(fc_finish_sums_one_sided, FC_SIGN_IGNORED, "r6")
 #endif
 
 #endif

@@ -23,6 +23,9 @@ from generator.requantize import activation_range, conv_multipliers
 LANES = 4
 _SCRATCH_TARGET_BYTES = 4096
 """Strips are as high as this holds. Their rows in common are moved, so that higher ones gain little."""
+_PLANES_MARGIN_BYTES = 4
+_WEIGHTS_MARGIN_BYTES = 1
+"""What is read, but not used, behind the weights: rows of three are loaded as words."""
 _PRODUCTS_PER_ROW = 80
 """What beginning a row of a plane costs, in products."""
 
@@ -56,7 +59,7 @@ class Planes:
     @property
     def pitch(self) -> int:
         """Twin of fc_planes_pitch."""
-        return ((self.columns.output - 1) * self.columns.stride + self.columns.kernel + 2) // 2 * 2
+        return ((self.columns.output - 1) * self.columns.stride + self.columns.kernel + 1) // 2 * 2
 
     def span(self, rows: int) -> int:
         """Twin of fc_planes_span."""
@@ -65,7 +68,8 @@ class Planes:
     def scratch_bytes(self, strip_rows: int) -> int:
         """Twin of fc_depthwise_planes_scratch_size."""
         planes = self.lanes * self.span(strip_rows) * self.pitch * 2
-        return self.rows.kernel * self.words * 8 + strip_rows * self.columns.output * 4 + planes
+        sums = strip_rows * self.columns.output * 4
+        return self.rows.kernel * self.words * 8 + sums + planes + _PLANES_MARGIN_BYTES
 
     @property
     def strip_rows(self) -> int:
@@ -177,7 +181,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
             macs=pixels * channels * rows.kernel * columns.kernel,
             tables=(
                 weight_table(
-                    laid_out.reshape(-1),
+                    np.append(laid_out.reshape(-1), np.zeros(_WEIGHTS_MARGIN_BYTES, np.int8)),
                     f"{weights.name} HWC {dims(weights.shape[1:])}, channel by channel along {along}",
                 ),
                 down.table,
