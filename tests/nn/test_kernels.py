@@ -113,6 +113,38 @@ def pooled_convolutions(draw: st.DrawFn) -> Make:
 
 
 @st.composite
+def winograds(draw: st.DrawFn) -> Make:
+    """Convolutions that Winograd's kernel takes: all ways its loops are unrolled, borders, tiles and blocks
+    of channels that stick out, a clamp that is not int8's.
+    """
+    pooled, same = draw(st.booleans()), draw(st.booleans())
+    smallest = (2 if pooled else 1) + (0 if same else 2)
+    height, width = draw(st.integers(smallest, 13)), draw(st.integers(smallest, 13))
+    channels, filters = draw(st.sampled_from([4, 8, 16, 20, 32, 48, 64, 128])), draw(st.integers(1, 9))
+    activation, pool_activation = draw(activations), draw(activations)
+    per_channel, bias = draw(st.booleans()), draw(st.booleans())
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.05, 0.5]))
+    return lambda rng: models.convolution(
+        rng,
+        depthwise=False,
+        height=height,
+        width=width,
+        channels=channels,
+        filters=filters,
+        kernel=(3, 3),
+        same=same,
+        activation=activation,
+        per_channel=per_channel,
+        bias=bias,
+        zero_points=points,
+        output_scale=output_scale,
+        pool=(2, 2) if pooled else None,
+        pool_activation=pool_activation,
+    )
+
+
+@st.composite
 def fully_connecteds(draw: st.DrawFn) -> Make:
     rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 9))
     activation, per_channel, bias = draw(activations), draw(st.booleans()), draw(st.booleans())
@@ -209,6 +241,7 @@ def conversions(draw: st.DrawFn) -> Make:
 OPERATORS = {
     "CONV_2D": convolutions(depthwise=False),
     "CONV_2D+MAX_POOL_2D": pooled_convolutions(),
+    "CONV_2D by Winograd": winograds(),
     "DEPTHWISE_CONV_2D": convolutions(depthwise=True),
     "FULLY_CONNECTED": fully_connecteds(),
     "POOL_2D": pools(),

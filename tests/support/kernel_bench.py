@@ -187,7 +187,14 @@ def _blob(case: Case) -> Blob:
 def table_bytes(table: object) -> bytes:
     """A constant's bytes from its C initialisers, so that what is tested is what is rendered."""
     numbers = [int(n) for n in re.findall(r"-?\d+", " ".join(table.lines))]  # type: ignore[attr-defined]
-    sizes = {"int8_t": "b", "uint8_t": "B", "int32_t": "i", "struct fc_channel": "i"}
+    sizes = {
+        "int8_t": "b",
+        "uint8_t": "B",
+        "int32_t": "i",
+        "uint32_t": "I",
+        "struct fc_channel": "i",
+        "struct fc_down_channel": "i",
+    }
     return struct.pack(f"<{len(numbers)}{sizes[table.c_type]}", *numbers)  # type: ignore[attr-defined]
 
 

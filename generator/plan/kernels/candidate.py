@@ -48,6 +48,9 @@ class Candidate:
     output_type: str = "int8_t"
     in_place: tuple[int, ...] = ()
     """Input positions whose buffer the output may take over from its first byte."""
+    weights_read_bytes: int | None = None
+    """Bytes of weights that one run reads from where they are stored, if the kernel was made to read them few
+    times; each pass reads all of them."""
 
     @property
     def estimated_cycles(self) -> int:

@@ -22,6 +22,7 @@ from generator.plan.kernels.candidate import (
     weight_table,
     window_fields,
 )
+from generator.plan.kernels.winograd import winograd
 from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, groups, pack_pairs
 from generator.requantize import conv_multipliers
 
@@ -112,7 +113,8 @@ def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             tables=convolution.tables,
             scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.channels_in),
             scratch_type="int16_t",
-        )
+        ),
+        *winograd(graph, operator),
     ]
 
 
@@ -161,5 +163,6 @@ def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 convolution.depth, convolution.channels_in, window_h * columns * window_w * channels
             ),
             scratch_type="int16_t",
-        )
+        ),
+        *winograd(graph, operator),
     ]
