@@ -51,12 +51,19 @@ FC_INLINE int32_t fc_winograd_pair_words(const struct fc_winograd *p)
     return FC_WINOGRAD_POSITIONS * p->input_channels;
 }
 
-/* Bytes of `scratch` below: sums, transformed tiles, 4x4 pixels. Twin of winograd_scratch_bytes in
- * generator/plan. */
-FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p)
+/* Words of four transformed kernels. */
+FC_INLINE int32_t fc_winograd_block_words(const struct fc_winograd *p)
 {
-    return (FC_WINOGRAD_SUMS + p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p)) * 4 +
-           FC_WINOGRAD_POSITIONS * p->input_channels;
+    return FC_WINOGRAD_POSITIONS * FC_WINOGRAD_CHANNELS * p->input_channels / 2;
+}
+
+/* Bytes of `scratch` below: sums, four kernels if they are transformed here, transformed tiles, 4x4 pixels. Twin of
+ * winograd_scratch_bytes in generator/plan. */
+FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool stored)
+{
+    const int32_t kernels = stored ? 0 : fc_winograd_block_words(p);
+    const int32_t tiles = p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p);
+    return (FC_WINOGRAD_SUMS + kernels + tiles) * 4 + FC_WINOGRAD_POSITIONS * p->input_channels;
 }
 
 /* Products of four output channels with a pair of tiles, for each of the 16 positions, over `quads` times four
@@ -262,6 +269,54 @@ FC_INLINE void fc_winograd_transform(const struct fc_winograd *p, const int8_t *
     fc_winograd_transform_half(pixels, row_bytes, channels, true, to + FC_WINOGRAD_PAIR);
 }
 
+/* 2 G times a column of a kernel, two channels at once. */
+FC_INLINE struct fc_winograd_line fc_winograd_weight_line(uint32_t a, uint32_t b, uint32_t c)
+{
+    const uint32_t outer = fc_add_halves(a, c);
+    const struct fc_winograd_line line = {fc_add_halves(a, a), fc_add_halves(outer, b), fc_sub_halves(outer, b),
+                                          fc_add_halves(c, c)};
+    return line;
+}
+
+/* 2 G g (2 G)' of one output channel's kernel, every other input channel of `channels`. The nine products of four
+ * channels are nine words. `to` is the channel's first word, or that of its odd channels. */
+FC_INLINE void fc_winograd_transform_weights_half(const int8_t *weights, int32_t channels, bool odd, uint32_t *to)
+{
+    const int32_t stride = channels / 2 * FC_WINOGRAD_CHANNELS;
+    for (int32_t channel = 0; channel < channels; channel += 4) {
+#define FC_HALVES(tap)                                                                                       \
+    (odd ? fc_odd_bytes(fc_load_word(weights + 4 * (tap))) : fc_even_bytes(fc_load_word(weights + 4 * (tap))))
+#define FC_COLUMN(x) fc_winograd_weight_line(FC_HALVES(x), FC_HALVES(3 + (x)), FC_HALVES(6 + (x)))
+        const struct fc_winograd_line c0 = FC_COLUMN(0), c1 = FC_COLUMN(1), c2 = FC_COLUMN(2);
+#undef FC_COLUMN
+#undef FC_HALVES
+#define FC_ROW(row, part)                                                                                    \
+    do {                                                                                                     \
+        const struct fc_winograd_line line = fc_winograd_weight_line(c0.part, c1.part, c2.part);             \
+        to[(4 * (row) + 0) * stride] = line.a;                                                               \
+        to[(4 * (row) + 1) * stride] = line.b;                                                               \
+        to[(4 * (row) + 2) * stride] = line.c;                                                               \
+        to[(4 * (row) + 3) * stride] = line.d;                                                               \
+    } while (0)
+        FC_ROW(0, a);
+        FC_ROW(1, b);
+        FC_ROW(2, c);
+        FC_ROW(3, d);
+#undef FC_ROW
+        weights += 9 * 4;
+        to += 2 * FC_WINOGRAD_CHANNELS;
+    }
+}
+
+FC_INLINE void fc_winograd_transform_weights(const int8_t *weights, int32_t channels, uint32_t *to)
+{
+    for (int32_t i = 0; i < FC_WINOGRAD_CHANNELS; i++) {
+        fc_winograd_transform_weights_half(weights, channels, false, to + i);
+        fc_winograd_transform_weights_half(weights, channels, true, to + i + FC_WINOGRAD_CHANNELS);
+        weights += 9 * channels;
+    }
+}
+
 /* Where the outputs of a tile go: reading order. Those outside the image go where another of the tile does. */
 struct fc_winograd_place {
     int8_t *at[4];
@@ -331,17 +386,15 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     place->at[0][offset] = z0;
 }
 
-/* input   input_height * input_width * input_channels
- * weights ceil(output_channels / 4) blocks of 32 * input_channels words, packed, and FC_WINOGRAD_MARGIN
- * table   output_channels entries
- * scratch fc_winograd_scratch_size bytes, 4-byte aligned
- * output  output_height * output_width * output_channels, or a quarter if pooled; must not overlap input */
-FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t *input, const uint32_t *weights,
-                                      const struct fc_down_channel *table, int32_t *scratch, int8_t *output)
+/* The convolution; of `stored` (transformed) and `kernels` (not) one is NULL. */
+FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input, const uint32_t *stored,
+                               const int8_t *kernels, const struct fc_down_channel *table, int32_t *scratch,
+                               int8_t *output)
 {
     const int32_t tiles = fc_winograd_tiles(p), across = fc_winograd_tiles_across(p);
     const int32_t channels = p->output_channels, pair_words = fc_winograd_pair_words(p);
-    uint32_t *inputs = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
+    uint32_t *transformed = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
+    uint32_t *inputs = transformed + (stored == NULL ? fc_winograd_block_words(p) : 0);
     int8_t *patch = (int8_t *)(inputs + p->group / FC_WINOGRAD_PAIR * pair_words);
     int32_t group_y = 0, group_x = 0;
     for (int32_t first = 0; first < tiles; first += p->group) {
@@ -356,7 +409,13 @@ FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t 
             }
         }
         for (int32_t channel = 0; channel < channels; channel += FC_WINOGRAD_CHANNELS) {
-            const uint32_t *block = weights + channel / FC_WINOGRAD_CHANNELS * 2 * pair_words;
+            const uint32_t *block = transformed;
+            if (stored != NULL) {
+                block = stored + channel / FC_WINOGRAD_CHANNELS * fc_winograd_block_words(p);
+            } else {
+                fc_winograd_transform_weights(kernels + channel * 9 * p->input_channels, p->input_channels,
+                                              transformed);
+            }
             const int32_t left = channels - channel;
             const int32_t end = channel + (left < FC_WINOGRAD_CHANNELS ? left : FC_WINOGRAD_CHANNELS);
             y = group_y;
@@ -387,6 +446,26 @@ FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t 
         group_y = y;
         group_x = x;
     }
+}
+
+/* input   input_height * input_width * input_channels
+ * weights ceil(output_channels / 4) blocks of fc_winograd_block_words words, packed, and FC_WINOGRAD_MARGIN
+ * table   output_channels entries
+ * scratch fc_winograd_scratch_size bytes, 4-byte aligned
+ * output  output_height * output_width * output_channels, or a quarter if pooled; must not overlap input */
+FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t *input, const uint32_t *weights,
+                                      const struct fc_down_channel *table, int32_t *scratch, int8_t *output)
+{
+    fc_winograd_run(p, input, weights, NULL, table, scratch, output);
+}
+
+/* The same from untransformed weights, a quarter of the bytes: four kernels at a time are transformed, once per
+ * group of tiles. weights: ceil(output_channels / 4) * 4 * 9 * input_channels, packed */
+FC_INLINE void fc_conv_2d_winograd_compact_s8(const struct fc_winograd *p, const int8_t *input,
+                                              const int8_t *weights, const struct fc_down_channel *table,
+                                              int32_t *scratch, int8_t *output)
+{
+    fc_winograd_run(p, input, NULL, weights, table, scratch, output);
 }
 
 #endif

@@ -49,6 +49,8 @@ COSTS: Mapping[str, Cost] = {
     "conv_2d_words_max_pool": Cost(0.67, 2.28, 15.27, 1201),
     "conv_2d_winograd": Cost(0.55, 1.5, 40.0, 0),
     "conv_2d_winograd_max_pool": Cost(0.55, 1.5, 40.0, 0),
+    "conv_2d_winograd_compact": Cost(0.55, 1.5, 40.0, 0),
+    "conv_2d_winograd_compact_max_pool": Cost(0.55, 1.5, 40.0, 0),
     "depthwise_conv_2d": Cost(11.74, 0.0, 0.0, 0),
     "depthwise_conv_2d_words": Cost(3.08, 0.0, 22.35, 0),
     "dequantize": Cost(0.0, 0.0, 13.0, 10),

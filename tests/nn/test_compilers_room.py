@@ -17,35 +17,40 @@ FLAGS = (["-O0"], ["-Os"], ["-O3"], ["-O2", "-fno-omit-frame-pointer"], ["-O1", 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("pool", [None, (2, 2)])
-def test_convolution_compiles(flags: list[str], pool: tuple[int, int] | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [3, 4])
+def test_convolution_compiles(
+    flags: list[str], pool: tuple[int, int] | None, channels: int, tmp_path: Path
+) -> None:
     model = models.convolution(
         np.random.default_rng(0),
         depthwise=False,
         height=9,
         width=9,
-        channels=3,
+        channels=channels,
         filters=5,
         kernel=(3, 3),
         pool=pool,
     )
-    _, (case,) = cases_of(model, [])
-    source = tmp_path / "driver.c"
-    source.write_text(driver_source(case.candidate))
-    done = subprocess.run(
-        [
-            "arm-none-eabi-gcc",
-            *ARM,
-            *STRICT,
-            *flags,
-            "-I",
-            firmware_dir() / "nn",
-            "-c",
-            source,
-            "-o",
-            tmp_path / "driver.o",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    _, cases = cases_of(model, [])
+    for case in {case.candidate.function: case for case in cases}.values():
+        source = tmp_path / "driver.c"
+        source.write_text(driver_source(case.candidate))
+        include = firmware_dir() / "nn"
+        done = subprocess.run(
+            [
+                "arm-none-eabi-gcc",
+                *ARM,
+                *STRICT,
+                *flags,
+                "-I",
+                include,
+                "-c",
+                source,
+                "-o",
+                tmp_path / "driver.o",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr

@@ -323,6 +323,37 @@ def test_accumulators_near_overflow(value: int, weight: int, where: str, bench: 
     check_model(model, constant(value), rng, where, bench)
 
 
+@pytest.mark.parametrize("weight", [-128, 127])
+@pytest.mark.parametrize("value", [-128, 127])
+def test_winograd_s_largest_values(weight: int, value: int, where: str, bench: KernelBench) -> None:
+    """Signs that make one position of the transforms as large as it can be, each in a channel of its own."""
+    rng = np.random.default_rng(5)
+    signs = np.sign(rng.uniform(-1, 1, (8, 3, 3, 16)))
+    signs[0], signs[1] = 1, np.array([1, -1, 1])[:, None, None] * np.array([1, -1, 1])[:, None]
+    weights = np.where(signs > 0, weight, -1 - weight).astype(np.int8)
+    model = models.convolution(
+        rng,
+        depthwise=False,
+        height=5,
+        width=5,
+        channels=16,
+        filters=8,
+        kernel=(3, 3),
+        same=True,
+        zero_points=(value, 3),
+        output_scale=16.0,
+        weights=weights,
+    )
+
+    def pattern(tensor: object, _rng: np.random.Generator) -> np.ndarray:
+        y, x = np.indices((5, 5))
+        odd = ((y // 2 + x // 2) % 2).reshape(1, 5, 5, 1)
+        return np.broadcast_to(np.where(odd, -1 - value, value), tensor.shape).astype(np.int8)  # type: ignore[attr-defined]
+
+    check_model(model, constant(value), rng, where, bench)
+    check_model(model, pattern, rng, where, bench)
+
+
 @pytest.mark.parametrize("depth", [13, 14, 15])
 def test_nothing_is_read_behind_the_last_row(depth: int, where: str, bench: KernelBench) -> None:
     """Rows that are no whole words and fill their buffer to the last byte."""

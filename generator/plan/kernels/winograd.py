@@ -1,22 +1,25 @@
-"""CONV_2D 3x3 by Winograd's F(2x2, 3x3) in integers (firmware/nn/fc_winograd.h), alone and with 2x2 pooling."""
+"""CONV_2D 3x3 by Winograd's F(2x2, 3x3) in integers (firmware/nn/fc_winograd.h), alone and with pooling."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D
+from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, Tensor
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
     Candidate,
+    DownChannels,
     Table,
     biases_of,
     dims,
     down_channels,
     fields,
     output_range,
+    weight_table,
 )
 from generator.plan.packing import GROUP, number_lines
 from generator.requantize import conv_multipliers
@@ -31,10 +34,11 @@ _TRANSFORM = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
 _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions and must fit 32 bits
 
 
-def winograd_scratch_bytes(channels: int, group: int) -> int:
-    """Twin of fc_winograd_scratch_size: sums, transformed tiles, 4x4 pixels."""
+def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
+    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, 4x4 pixels."""
     sums = POSITIONS * CHANNELS * PAIR
-    return (sums + group // PAIR * POSITIONS * channels) * 4 + POSITIONS * channels
+    kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
+    return (sums + kernels + group // PAIR * POSITIONS * channels) * 4 + POSITIONS * channels
 
 
 def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
@@ -55,28 +59,79 @@ def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
     return np.concatenate([halves.reshape(-1).view("<u4"), np.zeros(MARGIN_WORDS, np.uint32)])
 
 
-def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
-    """Candidates that differ in how many tiles share one reading of the weights; none where it does not
-    hold: 3x3 with stride and dilation 1, input channels in whole words, scaling that goes down.
+def pack_compact(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(channels, 3, 3, channels in) as the kernel reads what it transforms itself: channel (filled with zeros
+    to whole blocks), four input channels, the nine products of each. Flat.
     """
+    channels, _, _, depth = weights.shape
+    padded = np.zeros((-(-channels // CHANNELS) * CHANNELS, 9, depth // GROUP, GROUP), np.int8)
+    padded[:channels] = weights.reshape(channels, 9, depth // GROUP, GROUP)
+    packed: NDArray[np.int8] = padded.transpose(0, 2, 1, 3).reshape(-1)
+    return packed
+
+
+def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Candidates that differ in where weights are transformed, here or by the kernel, and in how many tiles
+    share one reading of them. None where the arithmetic does not hold: it takes 3x3 with stride and dilation
+    1, input channels in whole words, scaling that goes down.
+    """
+    layer = _layer(graph, operator)
+    if layer is None:
+        return []
+    name = f"{layer.weights.name} OHWI {dims(layer.weights.shape)}"
+    values = cast("NDArray[np.int8]", layer.weights.values)
+    words = pack_winograd(values)
+    stored = Table(
+        "weights",
+        "uint32_t",
+        words.size,
+        words.nbytes,
+        number_lines(words.tolist()),
+        f"{name}, transformed for 2x2 outputs, two input channels per word",
+    )
+    compact = weight_table(pack_compact(values), f"{name}, the nine products of four input channels in a row")
+    groups = _groups(layer.tiles)
+    return [
+        *(_candidate(layer, group, stored, is_stored=True) for group in groups),
+        *(_candidate(layer, group, compact, is_stored=False) for group in reversed(groups)),
+    ]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What the candidates have in common."""
+
+    weights: Tensor
+    channels: DownChannels
+    fields: dict[str, int | float | bool | str]
+    tiles: int
+    macs: int
+
+    @property
+    def pooled(self) -> bool:
+        return bool(self.fields["pooled"])
+
+
+def _layer(graph: Graph, operator: Operator) -> _Layer | None:
     attributes = operator.attributes
+    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
     if isinstance(attributes, PooledConv2D):
         pool, convolution = attributes.pool, attributes.convolution
+        height, width = result.shape[1] * 2, result.shape[2] * 2
+        computed = attributes.convolved
     else:
         pool, convolution = None, cast(Conv2D, attributes)
-    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+        height, width = result.shape[1], result.shape[2]
+        computed = height, width
     channels_out, kernel_h, kernel_w, channels = weights.shape
     if (
-        (kernel_h, kernel_w) != (3, 3)
-        or convolution.stride != (1, 1)
-        or convolution.dilation != (1, 1)
+        (kernel_h, kernel_w, *convolution.stride, *convolution.dilation) != (3, 3, 1, 1, 1, 1)
         or channels % GROUP
         or (pool is not None and pool.window != (2, 2))
     ):
-        return []
-    values = cast("NDArray[np.int8]", weights.values)
+        return None
+    flat = cast("NDArray[np.int8]", weights.values).reshape(channels_out, -1)
     bounds = _bounds(graph, operator, convolution, pool)
-    flat = values.reshape(channels_out, -1)
     down = down_channels(
         flat,
         biases_of(graph, operator, channels_out),
@@ -86,55 +141,48 @@ def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
         bounds,
     )
     if down is None or 128 * np.abs(flat.astype(np.int64)).sum(axis=1).max() >= _SUM_LIMIT:
-        return []
-    step = 1 if pool is None else 2
-    height, width = result.shape[1] * step, result.shape[2] * step
-    tiles = -(-height // 2) * -(-width // 2)
-    packed = pack_winograd(values)
-    weight_table = Table(
-        "weights",
-        "uint32_t",
-        packed.size,
-        packed.nbytes,
-        number_lines(packed.tolist()),
-        f"{weights.name} OHWI {dims(weights.shape)}, transformed for 2x2 outputs, two input channels per word",
+        return None
+    return _Layer(
+        weights=weights,
+        channels=down,
+        fields={
+            "input_height": source.shape[1],
+            "input_width": source.shape[2],
+            "input_channels": channels,
+            "output_height": height,
+            "output_width": width,
+            "output_channels": channels_out,
+            "pad_top": convolution.padding.top,
+            "pad_left": convolution.padding.left,
+            "input_zero_point": source.quant.zero_point,
+            "output_min": bounds[0],
+            "output_max": bounds[1],
+            "one_sided": down.one_sided,
+            "pooled": pool is not None,
+        },
+        tiles=-(-height // 2) * -(-width // 2),
+        macs=computed[0] * computed[1] * flat.size,
     )
-    computed = width * height if pool is None else int(np.prod(attributes.convolved))
-    candidates = []
-    for group in _groups(tiles):
-        passes = -(-tiles // group)
-        candidates.append(
-            Candidate(
-                name="conv_2d_winograd" if pool is None else "conv_2d_winograd_max_pool",
-                function="fc_conv_2d_winograd_s8",
-                params_type="fc_winograd",
-                params=fields(
-                    input_height=source.shape[1],
-                    input_width=source.shape[2],
-                    input_channels=channels,
-                    output_height=height,
-                    output_width=width,
-                    output_channels=channels_out,
-                    pad_top=convolution.padding.top,
-                    pad_left=convolution.padding.left,
-                    input_zero_point=source.quant.zero_point,
-                    output_min=bounds[0],
-                    output_max=bounds[1],
-                    group=group,
-                    one_sided=down.one_sided,
-                    pooled=pool is not None,
-                ),
-                why=f"3x3 with stride 1: 16 products for 4 outputs; {group} tiles at a time, "
-                f"{passes * packed.nbytes:,} B of weights read",
-                work=_work(tiles, group, channels, channels_out),
-                macs=computed * flat.size,
-                tables=(weight_table, down.table),
-                scratch_bytes=winograd_scratch_bytes(channels, group),
-                scratch_type="int32_t",
-                weights_read_bytes=passes * packed.nbytes,
-            )
-        )
-    return candidates
+
+
+def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) -> Candidate:
+    passes = -(-layer.tiles // group)
+    channels_out, _, _, channels = layer.weights.shape
+    where = "of transformed weights" if is_stored else "of weights, transformed in passing,"
+    return Candidate(
+        name=f"conv_2d_winograd{'' if is_stored else '_compact'}{'_max_pool' if layer.pooled else ''}",
+        function="fc_conv_2d_winograd_s8" if is_stored else "fc_conv_2d_winograd_compact_s8",
+        params_type="fc_winograd",
+        params=fields(**layer.fields, group=group),
+        why=f"3x3 with stride 1: 16 products for 4 outputs; {group} tiles at a time, so that "
+        f"{passes * weights.size_bytes:,} B {where} are read",
+        work=_work(layer.tiles, group, channels, channels_out, is_stored=is_stored),
+        macs=layer.macs,
+        tables=(weights, layer.channels.table),
+        scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
+        scratch_type="int32_t",
+        weights_read_bytes=passes * weights.size_bytes,
+    )
 
 
 def _bounds(graph: Graph, operator: Operator, convolution: Conv2D, pool: Pool2D | None) -> tuple[int, int]:
@@ -153,11 +201,13 @@ def _groups(tiles: int) -> list[int]:
     return [everything, *groups] if everything <= _TILE_GROUPS[0] else [*groups, everything]
 
 
-def _work(tiles: int, group: int, channels: int, channels_out: int) -> Work:
-    blocks = -(-channels_out // CHANNELS)
+def _work(tiles: int, group: int, channels: int, channels_out: int, *, is_stored: bool) -> Work:
+    """Elements gathered are those of transformed inputs and weights."""
+    padded = -(-channels_out // CHANNELS) * CHANNELS
     pairs = tiles // group * (group // PAIR) + -(-(tiles % group) // PAIR)
+    transformed = 0 if is_stored else -(-tiles // group) * padded
     return Work(
-        products=pairs * PAIR * POSITIONS * channels * blocks * CHANNELS,
-        gathered=tiles * POSITIONS * channels,
-        outputs=pairs * PAIR * blocks * CHANNELS,
+        products=pairs * PAIR * POSITIONS * channels * padded,
+        gathered=(tiles + transformed) * POSITIONS * channels,
+        outputs=pairs * PAIR * padded,
     )
