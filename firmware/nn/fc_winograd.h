@@ -57,13 +57,14 @@ FC_INLINE int32_t fc_winograd_block_words(const struct fc_winograd *p)
     return FC_WINOGRAD_POSITIONS * FC_WINOGRAD_CHANNELS * p->input_channels / 2;
 }
 
-/* Bytes of `scratch` below: sums, four kernels if they are transformed here, transformed tiles, 4x4 pixels. Twin of
- * winograd_scratch_bytes in generator/plan. */
+/* Bytes of `scratch` below: sums, four kernels if they are transformed here, transformed tiles, four columns of
+ * pixels half transformed, places of outputs, a pixel of padding. Twin of winograd_scratch_bytes in generator/plan. */
 FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool stored)
 {
     const int32_t kernels = stored ? 0 : fc_winograd_block_words(p);
     const int32_t tiles = p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p);
-    return (FC_WINOGRAD_SUMS + kernels + tiles) * 4 + FC_WINOGRAD_POSITIONS * p->input_channels;
+    return (FC_WINOGRAD_SUMS + kernels + tiles + 4 * 2 * p->input_channels + 4 * p->group) * 4 +
+           p->input_channels;
 }
 
 /* Products of four output channels with a pair of tiles, for each of the 16 positions, over `quads` times four
@@ -199,74 +200,118 @@ FC_INLINE struct fc_winograd_line fc_winograd_input_line(uint32_t a, uint32_t b,
     return line;
 }
 
-/* The two channels of each four that `odd` (a literal) says, of a column of pixels. */
-FC_INLINE struct fc_winograd_line fc_winograd_column(const int8_t *pixels, int32_t row_bytes, bool odd)
+/* B' times the column of 4 pixels from (y, x) on, outside the image `padding`. Words of `column`: row, channel
+ * pair. */
+FC_INLINE void fc_winograd_column(const struct fc_winograd *p, const int8_t *input, int32_t y, int32_t x,
+                                  const int8_t *padding, uint32_t *column)
 {
-#define FC_HALVES(row)                                                                                       \
-    (odd ? fc_odd_bytes(fc_load_word(pixels + (row) * row_bytes))                                            \
-         : fc_even_bytes(fc_load_word(pixels + (row) * row_bytes)))
-    return fc_winograd_input_line(FC_HALVES(0), FC_HALVES(1), FC_HALVES(2), FC_HALVES(3));
-#undef FC_HALVES
-}
-
-/* B' d B of 4x4 pixels, every other channel; `to` is the tile's first word, `to + 2` that of the odd channels. */
-FC_INLINE void fc_winograd_transform_half(const int8_t *pixels, int32_t row_bytes, int32_t channels, bool odd,
-                                          uint32_t *to)
-{
-    for (int32_t channel = 0; channel < channels; channel += 4) {
-        const struct fc_winograd_line c0 = fc_winograd_column(pixels, row_bytes, odd),
-                                      c1 = fc_winograd_column(pixels + channels, row_bytes, odd),
-                                      c2 = fc_winograd_column(pixels + 2 * channels, row_bytes, odd),
-                                      c3 = fc_winograd_column(pixels + 3 * channels, row_bytes, odd);
-#define FC_ROW(row, part)                                                                                    \
-    do {                                                                                                     \
-        const struct fc_winograd_line line = fc_winograd_input_line(c0.part, c1.part, c2.part, c3.part);     \
-        to[(4 * (row) + 0) * channels] = line.a;                                                             \
-        to[(4 * (row) + 1) * channels] = line.b;                                                             \
-        to[(4 * (row) + 2) * channels] = line.c;                                                             \
-        to[(4 * (row) + 3) * channels] = line.d;                                                             \
-    } while (0)
-        FC_ROW(0, a);
-        FC_ROW(1, b);
-        FC_ROW(2, c);
-        FC_ROW(3, d);
-#undef FC_ROW
-        pixels += 4;
-        to += 2 * FC_WINOGRAD_PAIR;
+    const int32_t pairs = p->input_channels / 2, row_bytes = p->input_width * p->input_channels;
+    const int8_t *pixels[4];
+    for (int32_t i = 0; i < 4; i++) {
+        const bool inside = y + i >= 0 && y + i < p->input_height && x >= 0 && x < p->input_width;
+        pixels[i] = inside ? input + (y + i) * row_bytes + x * p->input_channels : padding;
+    }
+    for (int32_t pair = 0; pair < pairs; pair += 2) {
+        const uint32_t a = fc_load_word(pixels[0] + 2 * pair), b = fc_load_word(pixels[1] + 2 * pair),
+                       c = fc_load_word(pixels[2] + 2 * pair), d = fc_load_word(pixels[3] + 2 * pair);
+        const struct fc_winograd_line even = fc_winograd_input_line(fc_even_bytes(a), fc_even_bytes(b),
+                                                                    fc_even_bytes(c), fc_even_bytes(d)),
+                                      odd = fc_winograd_input_line(fc_odd_bytes(a), fc_odd_bytes(b),
+                                                                   fc_odd_bytes(c), fc_odd_bytes(d));
+        column[pair] = even.a;
+        column[pair + 1] = odd.a;
+        column[pairs + pair] = even.b;
+        column[pairs + pair + 1] = odd.b;
+        column[2 * pairs + pair] = even.c;
+        column[2 * pairs + pair + 1] = odd.c;
+        column[3 * pairs + pair] = even.d;
+        column[3 * pairs + pair + 1] = odd.d;
     }
 }
 
-/* Puts the 4x4 pixels from (first_y, first_x) on together, outside the image its zero point. */
-FC_INLINE void fc_winograd_gather(const struct fc_winograd *p, const int8_t *input, int32_t first_y,
-                                  int32_t first_x, int8_t *patch)
+/* The rest of B' d B, from the tile's first two columns and its last two; `to` is its first word. */
+#if defined(__ARM_FEATURE_SIMD32)
+/* Two words of each column in 12 cycles; GCC 12 takes 18. r0, r2, r1, r3 columns; r4 where to, r5 to r7 how far the
+ * other three of a row are from there, r8 where the row ends; r9 to r12 and lr words. */
+#define FC_WINOGRAD_ROW                                                                                      \
+    "ldr r9, [r0], #4           \n"                                                                          \
+    "ldr r10, [r2], #4          \n"                                                                          \
+    "ldr r11, [r1], #4          \n"                                                                          \
+    "ldr r12, [r3], #4          \n"                                                                          \
+    "ssub16 lr, r9, r11         \n"                                                                          \
+    "str lr, [r4], #8           \n"                                                                          \
+    "sadd16 r9, r10, r11        \n"                                                                          \
+    "str r9, [r4, r5]           \n"                                                                          \
+    "ssub16 r11, r11, r10       \n"                                                                          \
+    "str r11, [r4, r6]          \n"                                                                          \
+    "ssub16 r10, r10, r12       \n"                                                                          \
+    "str r10, [r4, r7]          \n"
+
+__attribute__((naked, noinline, unused)) static void
+fc_winograd_rows(__attribute__((unused)) const uint32_t *left, __attribute__((unused)) const uint32_t *right,
+                 __attribute__((unused)) int32_t channels, __attribute__((unused)) uint32_t *to)
 {
-    const size_t channels = (size_t)p->input_channels;
-    for (int32_t y = first_y; y < first_y + 4; y++) {
-        for (int32_t x = first_x; x < first_x + 4; x++) {
-            if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
-                memset(patch, p->input_zero_point, channels);
-            } else {
-                memcpy(patch, input + (y * p->input_width + x) * p->input_channels, channels);
-            }
-            patch += channels;
+    __asm__ volatile("push {r4-r11, lr}     \n"
+                     "mov r4, r3            \n"
+                     "lsls r5, r2, #2       \n" /* bytes of a position */
+                     "add r3, r1, r5, lsl #1\n"
+                     "add r2, r0, r5, lsl #1\n"
+                     "lsls r6, r5, #1       \n"
+                     "adds r7, r6, r5       \n"
+                     "add r8, r4, r5        \n"
+                     "add r9, r4, r5, lsl #4\n" /* end of the tile */
+                     "push {r5, r9}         \n"
+                     "subs r5, #8           \n"
+                     "subs r6, #8           \n"
+                     "subs r7, #8           \n"
+                     "1:                    \n" FC_WINOGRAD_ROW FC_WINOGRAD_ROW
+                     "cmp r4, r8            \n"
+                     "bne 1b                \n"
+                     "ldrd r9, r10, [sp]    \n"
+                     "add r4, r4, r9, lsl #1\n"
+                     "add r4, r9            \n"
+                     "add r8, r4, r9        \n"
+                     "cmp r4, r10           \n"
+                     "bne 1b                \n"
+                     "add sp, #8            \n"
+                     "pop {r4-r11, pc}      \n");
+}
+#else
+FC_INLINE void fc_winograd_rows(const uint32_t *left, const uint32_t *right, int32_t channels, uint32_t *to)
+{
+    const int32_t pairs = channels / 2, column = 4 * pairs;
+    for (int32_t row = 0; row < 4; row++) {
+        for (int32_t pair = 0; pair < pairs; pair++) {
+            const struct fc_winograd_line line =
+                fc_winograd_input_line(left[0], left[column], right[0], right[column]);
+            to[0] = line.a;
+            to[channels] = line.b;
+            to[2 * channels] = line.c;
+            to[3 * channels] = line.d;
+            left++;
+            right++;
+            to += FC_WINOGRAD_PAIR;
         }
+        to += 3 * channels;
     }
 }
+#endif
 
+/* Transforms the tile at (tile_y, tile_x). Of two neighbours the second (`continued`) finds two of its columns in
+ * `columns`, which has room for two times two. */
 FC_INLINE void fc_winograd_transform(const struct fc_winograd *p, const int8_t *input, int32_t tile_y,
-                                     int32_t tile_x, int8_t *patch, uint32_t *to)
+                                     int32_t tile_x, bool continued, const int8_t *padding, uint32_t *columns,
+                                     uint32_t *to)
 {
-    const int32_t y = 2 * tile_y - p->pad_top, x = 2 * tile_x - p->pad_left, channels = p->input_channels;
-    const int8_t *pixels = patch;
-    int32_t row_bytes = 4 * channels;
-    if (y >= 0 && y + 4 <= p->input_height && x >= 0 && x + 4 <= p->input_width) {
-        row_bytes = p->input_width * channels;
-        pixels = input + y * row_bytes + x * channels;
-    } else {
-        fc_winograd_gather(p, input, y, x, patch);
+    const int32_t y = 2 * tile_y - p->pad_top, x = 2 * tile_x - p->pad_left, size = 2 * p->input_channels;
+    uint32_t *left = columns + (tile_x % 2) * 2 * size, *right = columns + (1 - tile_x % 2) * 2 * size;
+    if (!continued) {
+        fc_winograd_column(p, input, y, x, padding, left);
+        fc_winograd_column(p, input, y, x + 1, padding, left + size);
     }
-    fc_winograd_transform_half(pixels, row_bytes, channels, false, to);
-    fc_winograd_transform_half(pixels, row_bytes, channels, true, to + FC_WINOGRAD_PAIR);
+    fc_winograd_column(p, input, y, x + 2, padding, right);
+    fc_winograd_column(p, input, y, x + 3, padding, right + size);
+    fc_winograd_rows(left, right, p->input_channels, to);
 }
 
 /* 2 G times a column of a kernel, two channels at once. */
@@ -317,28 +362,21 @@ FC_INLINE void fc_winograd_transform_weights(const int8_t *weights, int32_t chan
     }
 }
 
-/* Where the outputs of a tile go: reading order. Those outside the image go where another of the tile does. */
-struct fc_winograd_place {
-    int8_t *at[4];
-};
-
-FC_INLINE struct fc_winograd_place fc_winograd_place(const struct fc_winograd *p, int8_t *output, int32_t tile_y,
-                                                     int32_t tile_x)
+/* Where the outputs of a tile go, as offsets of their first channels, in reading order. Those outside the image
+ * go where another of the tile does. */
+FC_INLINE void fc_winograd_place(const struct fc_winograd *p, int32_t tile_y, int32_t tile_x, int32_t place[4])
 {
-    struct fc_winograd_place place;
     if (p->pooled) {
-        place.at[0] = output + (tile_y * fc_winograd_tiles_across(p) + tile_x) * p->output_channels;
-        place.at[1] = place.at[2] = place.at[3] = place.at[0];
-        return place;
+        place[0] = (tile_y * fc_winograd_tiles_across(p) + tile_x) * p->output_channels;
+        return;
     }
-    int8_t *first = output + (2 * tile_y * p->output_width + 2 * tile_x) * p->output_channels;
+    const int32_t first = (2 * tile_y * p->output_width + 2 * tile_x) * p->output_channels;
     const int32_t right = 2 * tile_x + 1 < p->output_width ? p->output_channels : 0;
     const int32_t below = 2 * tile_y + 1 < p->output_height ? p->output_width * p->output_channels : 0;
-    place.at[0] = first;
-    place.at[1] = first + right;
-    place.at[2] = first + below;
-    place.at[3] = first + below + right;
-    return place;
+    place[0] = first;
+    place[1] = first + right;
+    place[2] = first + below;
+    place[3] = first + below + right;
 }
 
 FC_INLINE int8_t fc_winograd_scale(const struct fc_winograd *p, uint32_t four_times, uint32_t twice_bias,
@@ -354,10 +392,9 @@ FC_INLINE int8_t fc_winograd_scale(const struct fc_winograd *p, uint32_t four_ti
 
 FC_INLINE uint32_t fc_winograd_larger(uint32_t a, uint32_t b) { return (int32_t)a > (int32_t)b ? a : b; }
 
-/* A' M A for one channel of one tile, whose 16 sums start at `sums`, then scaling. */
+/* A' M A for one channel of one tile, whose 16 sums start at `sums`, then scaling. `output` is the channel's. */
 FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *sums,
-                                  const struct fc_down_channel *channel, const struct fc_winograd_place *place,
-                                  int32_t offset)
+                                  const struct fc_down_channel *channel, const int32_t place[4], int8_t *output)
 {
 #define FC_SUM(row, column)                                                                                  \
     (uint32_t) sums[(4 * (row) + (column)) * FC_WINOGRAD_CHANNELS * FC_WINOGRAD_PAIR]
@@ -372,7 +409,7 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     const uint32_t twice_bias = (uint32_t)channel->bias * 2;
     if (p->pooled) { /* scaling keeps order */
         const uint32_t largest = fc_winograd_larger(fc_winograd_larger(y0, y1), fc_winograd_larger(y2, y3));
-        place->at[0][offset] = fc_winograd_scale(p, largest, twice_bias, channel);
+        output[place[0]] = fc_winograd_scale(p, largest, twice_bias, channel);
         return;
     }
     const int8_t z0 = fc_winograd_scale(p, y0, twice_bias, channel),
@@ -380,16 +417,16 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
                  z2 = fc_winograd_scale(p, y2, twice_bias, channel),
                  z3 = fc_winograd_scale(p, y3, twice_bias, channel);
     /* In this order: an output outside is written before the one whose place it takes. */
-    place->at[3][offset] = z3;
-    place->at[2][offset] = z2;
-    place->at[1][offset] = z1;
-    place->at[0][offset] = z0;
+    output[place[3]] = z3;
+    output[place[2]] = z2;
+    output[place[1]] = z1;
+    output[place[0]] = z0;
 }
 
 #if defined(__ARM_FEATURE_SIMD32)
-/* fc_winograd_finish for both tiles of -`channel` channels, not pooled, saturating: GCC 12 takes half as long
- * again. `ends` are where the outputs end: of the second tile, then of the first; `channel` counts up to 0.
- * r4 to r7 outputs, r8 to r12 and lr sums, then the channel's numbers and the ends. */
+/* fc_winograd_finish for both tiles of a pair and `count` channels, not pooled, saturating: GCC 12 takes half as
+ * long again. r0 sums, r1 channels, r2 places, r3 output; r4 to r7 outputs; r8 to r12 and lr sums, then the
+ * channel's numbers and the places. */
 #define FC_WINOGRAD_ADD(offset)                                                                              \
     "ldr r8, [r0, #0 + " offset "]    \n"                                                                    \
     "ldr r9, [r0, #128 + " offset "]  \n"                                                                    \
@@ -463,15 +500,22 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     __attribute__((naked, noinline, unused)) static void name(                                               \
         __attribute__((unused)) const int32_t *sums,                                                         \
         __attribute__((unused)) const struct fc_down_channel *channels,                                      \
-        __attribute__((unused)) int8_t *const *ends, __attribute__((unused)) int32_t channel)                \
+        __attribute__((unused)) const int32_t *places, __attribute__((unused)) int8_t *output,               \
+        __attribute__((unused)) int32_t count)                                                               \
     {                                                                                                        \
         __asm__ volatile("push {r4-r11, lr} \n"                                                              \
+                         "ldr r4, [sp, #36] \n" /* count: the fifth argument, above nine registers */        \
+                         "add r4, r3        \n"                                                              \
+                         "push {r4}         \n" /* where the output ends */                                  \
                          "1:                \n" FC_WINOGRAD_ADD("4")                                         \
-                             FC_WINOGRAD_STORE("ldmia r1, {r8-r11}\n", "0", ROUND) FC_WINOGRAD_ADD("0")      \
-                                 FC_WINOGRAD_STORE("ldmia r1!, {r8-r11}\n", "16", ROUND)                     \
+                             FC_WINOGRAD_STORE("ldmia r1, {r8-r11}\n", "16", ROUND) FC_WINOGRAD_ADD("0")     \
+                                 FC_WINOGRAD_STORE("ldmia r1!, {r8-r11}\n", "0", ROUND)                      \
+                         "ldr r8, [sp]      \n"                                                              \
                          "adds r0, #8       \n"                                                              \
                          "adds r3, #1       \n"                                                              \
+                         "cmp r3, r8        \n"                                                              \
                          "bne 1b            \n"                                                              \
+                         "pop {r3}          \n"                                                              \
                          "pop {r4-r11, pc}  \n");                                                            \
     }
 #define FC_WINOGRAD_AWAY_FROM_ZERO(y) "add " y ", " y ", " y ", asr #31 \n"
@@ -480,30 +524,25 @@ FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_two_sided, FC_WINOGRAD_AWAY_FROM_ZERO)
 FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_one_sided, FC_WINOGRAD_UP)
 #endif
 
-/* Outputs of `count` channels of a pair of tiles. */
+/* Outputs of `count` channels of a pair of tiles, whose places are next to each other. The second tile's come
+ * first: where there is none, they go where the first's do. */
 FC_INLINE void fc_winograd_outputs(const struct fc_winograd *p, const int32_t *sums,
-                                   const struct fc_down_channel *channels,
-                                   const struct fc_winograd_place *first, const struct fc_winograd_place *second,
-                                   int32_t offset, int32_t count)
+                                   const struct fc_down_channel *channels, const int32_t *places, int8_t *output,
+                                   int32_t count)
 {
 #if defined(__ARM_FEATURE_SIMD32)
     if (!p->pooled && p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
-        int8_t *ends[2 * 4];
-        for (int32_t i = 0; i < 4; i++) {
-            ends[i] = second->at[i] + offset + count;
-            ends[4 + i] = first->at[i] + offset + count;
-        }
         if (p->one_sided) {
-            fc_winograd_outputs_one_sided(sums, channels, ends, -count);
+            fc_winograd_outputs_one_sided(sums, channels, places, output, count);
         } else {
-            fc_winograd_outputs_two_sided(sums, channels, ends, -count);
+            fc_winograd_outputs_two_sided(sums, channels, places, output, count);
         }
         return;
     }
 #endif
     for (int32_t i = 0; i < count; i++) {
-        fc_winograd_finish(p, sums + 1, channels + i, second, offset + i);
-        fc_winograd_finish(p, sums, channels + i, first, offset + i);
+        fc_winograd_finish(p, sums + 1, channels + i, places + 4, output + i);
+        fc_winograd_finish(p, sums, channels + i, places, output + i);
         sums += FC_WINOGRAD_PAIR;
     }
 }
@@ -517,18 +556,24 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
     const int32_t channels = p->output_channels, pair_words = fc_winograd_pair_words(p);
     uint32_t *transformed = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
     uint32_t *inputs = transformed + (stored == NULL ? fc_winograd_block_words(p) : 0);
-    int8_t *patch = (int8_t *)(inputs + p->group / FC_WINOGRAD_PAIR * pair_words);
-    int32_t group_y = 0, group_x = 0;
+    uint32_t *columns = inputs + p->group / FC_WINOGRAD_PAIR * pair_words;
+    int32_t *places = (int32_t *)(columns + 4 * 2 * p->input_channels);
+    int8_t *padding = (int8_t *)(places + 4 * p->group);
+    memset(padding, p->input_zero_point, (size_t)p->input_channels);
+    int32_t y = 0, x = 0;
     for (int32_t first = 0; first < tiles; first += p->group) {
         const int32_t count = tiles - first < p->group ? tiles - first : p->group;
-        int32_t y = group_y, x = group_x;
         for (int32_t tile = 0; tile < count; tile++) {
             uint32_t *to = inputs + tile / FC_WINOGRAD_PAIR * pair_words + tile % FC_WINOGRAD_PAIR;
-            fc_winograd_transform(p, input, y, x, patch, to);
+            fc_winograd_transform(p, input, y, x, tile != 0 && x != 0, padding, columns, to);
+            fc_winograd_place(p, y, x, places + 4 * tile);
             if (++x == across) {
                 x = 0;
                 y++;
             }
+        }
+        if (count % FC_WINOGRAD_PAIR != 0) {
+            memcpy(places + 4 * count, places + 4 * (count - 1), 4 * sizeof *places);
         }
         for (int32_t channel = 0; channel < channels; channel += FC_WINOGRAD_CHANNELS) {
             const uint32_t *block = transformed;
@@ -539,29 +584,13 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
                                               transformed);
             }
             const int32_t left = channels - channel;
-            const int32_t count_out = left < FC_WINOGRAD_CHANNELS ? left : FC_WINOGRAD_CHANNELS;
-            y = group_y;
-            x = group_x;
             for (int32_t tile = 0; tile < count; tile += FC_WINOGRAD_PAIR) {
                 fc_winograd_products(block, inputs + tile / FC_WINOGRAD_PAIR * pair_words, scratch,
                                      p->input_channels / 4);
-                struct fc_winograd_place places[FC_WINOGRAD_PAIR];
-                for (int32_t i = 0; i < FC_WINOGRAD_PAIR; i++) {
-                    if (tile + i == count) { /* no second tile: its outputs come first, where the first's go */
-                        places[i] = places[0];
-                        continue;
-                    }
-                    places[i] = fc_winograd_place(p, output, y, x);
-                    if (++x == across) {
-                        x = 0;
-                        y++;
-                    }
-                }
-                fc_winograd_outputs(p, scratch, table + channel, &places[0], &places[1], channel, count_out);
+                fc_winograd_outputs(p, scratch, table + channel, places + 4 * tile, output + channel,
+                                    left < FC_WINOGRAD_CHANNELS ? left : FC_WINOGRAD_CHANNELS);
             }
         }
-        group_y = y;
-        group_x = x;
     }
 }
 

@@ -35,10 +35,13 @@ _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions a
 
 
 def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
-    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, 4x4 pixels."""
+    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, four columns of pixels
+    half transformed, places of outputs, a pixel of padding.
+    """
     sums = POSITIONS * CHANNELS * PAIR
     kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
-    return (sums + kernels + group // PAIR * POSITIONS * channels) * 4 + POSITIONS * channels
+    tiles = group // PAIR * POSITIONS * channels
+    return (sums + kernels + tiles + 4 * 2 * channels + 4 * group) * 4 + channels
 
 
 def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
