@@ -79,7 +79,7 @@ FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool sto
  * successor is needed. */
 #define FC_WINOGRAD_FIRST(sum, a, b) "smuad " sum ", " a ", " b "\n"
 #define FC_WINOGRAD_NEXT(sum, a, b) "smlad " sum ", " a ", " b ", " sum "\n"
-#define FC_WINOGRAD_QUAD(MULTIPLY)                                                                           \
+#define FC_WINOGRAD_QUAD(MULTIPLY, successor)                                                                \
     MULTIPLY("r6", "r2", "r4") "ldr r3, [r0, #36] \n"                                                        \
     MULTIPLY("r7", "r2", "r5") "ldr r2, [r0, #40] \n"                                                        \
     MULTIPLY("r9", "r3", "r5") "adds r0, #32      \n"                                                        \
@@ -93,11 +93,15 @@ FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool sto
     FC_WINOGRAD_NEXT("r8", "r3", "r4") "adds r1, #16      \n"                                                \
     FC_WINOGRAD_NEXT("r9", "r3", "r5") "ldr r3, [r0, #28] \n"                                                \
     FC_WINOGRAD_NEXT("r11", "r2", "r5")                                                                      \
-    FC_WINOGRAD_NEXT("r10", "r2", "r4") "ldr r2, [r0, #32] \n"                                               \
+    FC_WINOGRAD_NEXT("r10", "r2", "r4") "ldr r2, " successor "\n"                                            \
     FC_WINOGRAD_NEXT("r12", "r3", "r4") "ldr r4, [r1]      \n"                                               \
     FC_WINOGRAD_NEXT("lr", "r3", "r5") "ldr r5, [r1, #4]  \n"
 
-#define FC_WINOGRAD_FUNCTION(name, position)                                                                 \
+/* What takes the place of the first weights: the next ones, or where a position's sums go. */
+#define FC_WINOGRAD_WEIGHTS "[r0, #32]"
+#define FC_WINOGRAD_WHERE "[sp, #4]"
+
+#define FC_WINOGRAD_FUNCTION(name, positions)                                                                \
     __attribute__((naked, noinline, unused)) static void name(                                               \
         __attribute__((unused)) const uint32_t *weights, __attribute__((unused)) const uint32_t *inputs,     \
         __attribute__((unused)) int32_t *sums, __attribute__((unused)) int32_t quads)                        \
@@ -110,43 +114,49 @@ FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool sto
                          "ldr   r2, [r0, #32]     \n"                                                        \
                          "ldr   r4, [r1]          \n"                                                        \
                          "ldr   r5, [r1, #4]      \n"                                                        \
-                         "2:                      \n" position "ldr   r3, [sp, #4]      \n"                  \
-                         "stmia r3!, {r6-r12, lr} \n"                                                        \
-                         "ldr   r6, [sp, #12]     \n"                                                        \
-                         "str   r3, [sp, #4]      \n"                                                        \
+                         "2:                      \n" positions "ldr   r6, [sp, #12]     \n"                \
                          "cmp   r3, r6            \n"                                                        \
                          "bne   2b                \n"                                                        \
                          "add   sp, #16           \n"                                                        \
                          "pop   {r4-r11, pc}      \n");                                                      \
     }
 
-/* Positions of exactly so many quads. */
-#define FC_WINOGRAD_UNROLLED(more)                                                                           \
-    FC_WINOGRAD_QUAD(FC_WINOGRAD_FIRST) ".rept " #more "\n" FC_WINOGRAD_QUAD(FC_WINOGRAD_NEXT) ".endr \n"
+#define FC_WINOGRAD_KEEP                                                                                     \
+    "stmia r2!, {r6-r12, lr} \n"                                                                             \
+    "mov   r3, r2            \n"                                                                             \
+    "str   r2, [sp, #4]      \n"                                                                             \
+    "ldr   r2, [r0, #32]     \n"
 
-FC_WINOGRAD_FUNCTION(fc_winograd_products_4, FC_WINOGRAD_UNROLLED(3))
-FC_WINOGRAD_FUNCTION(fc_winograd_products_8, FC_WINOGRAD_UNROLLED(7))
-FC_WINOGRAD_FUNCTION(fc_winograd_products_16, FC_WINOGRAD_UNROLLED(15))
+/* So many positions, as many as are worth their code, of exactly `2 + more` quads. */
+#define FC_WINOGRAD_UNROLLED(positions, more)                                                                \
+    ".rept " #positions "\n" FC_WINOGRAD_QUAD(FC_WINOGRAD_FIRST, FC_WINOGRAD_WEIGHTS) ".rept " #more         \
+    "\n" FC_WINOGRAD_QUAD(FC_WINOGRAD_NEXT, FC_WINOGRAD_WEIGHTS) ".endr \n" FC_WINOGRAD_QUAD(                \
+        FC_WINOGRAD_NEXT, FC_WINOGRAD_WHERE) FC_WINOGRAD_KEEP ".endr \n"
 
-/* Positions of a multiple of so many. */
+FC_WINOGRAD_FUNCTION(fc_winograd_products_4, FC_WINOGRAD_UNROLLED(4, 2))
+FC_WINOGRAD_FUNCTION(fc_winograd_products_8, FC_WINOGRAD_UNROLLED(2, 6))
+FC_WINOGRAD_FUNCTION(fc_winograd_products_16, FC_WINOGRAD_UNROLLED(1, 14))
+
+/* A position of a multiple of `step` quads. */
 #define FC_WINOGRAD_LOOP(step)                                                                               \
     "ldr  r6, [sp]     \n"                                                                                   \
     "ldr  r7, [sp, #8] \n"                                                                                   \
     "add  r6, r7       \n"                                                                                   \
     "str  r6, [sp]     \n" /* end of this position's inputs */                                               \
-    "movs r6, #0     \n"                                                                                     \
-    "movs r7, #0     \n"                                                                                     \
-    "mov  r8, r6     \n"                                                                                     \
-    "mov  r9, r6     \n"                                                                                     \
-    "mov  r10, r6    \n"                                                                                     \
-    "mov  r11, r6    \n"                                                                                     \
-    "mov  r12, r6    \n"                                                                                     \
-    "mov  lr, r6     \n"                                                                                     \
-    "1:              \n"                                                                                     \
-    ".rept " #step " \n" FC_WINOGRAD_QUAD(FC_WINOGRAD_NEXT) ".endr           \n"                             \
-    "ldr  r3, [sp]   \n"                                                                                     \
-    "cmp  r1, r3     \n"                                                                                     \
-    "bne  1b         \n"
+    "movs r6, #0       \n"                                                                                   \
+    "mov  r7, r6       \n"                                                                                   \
+    "mov  r8, r6       \n"                                                                                   \
+    "mov  r9, r6       \n"                                                                                   \
+    "mov  r10, r6      \n"                                                                                   \
+    "mov  r11, r6      \n"                                                                                   \
+    "mov  r12, r6      \n"                                                                                   \
+    "mov  lr, r6       \n"                                                                                   \
+    "1:                \n"                                                                                   \
+    ".rept " #step "\n" FC_WINOGRAD_QUAD(FC_WINOGRAD_NEXT, FC_WINOGRAD_WEIGHTS) ".endr \n"                   \
+    "ldr  r3, [sp]     \n"                                                                                   \
+    "cmp  r1, r3       \n"                                                                                   \
+    "bne  1b           \n"                                                                                   \
+    "ldr  r2, " FC_WINOGRAD_WHERE "\n" FC_WINOGRAD_KEEP
 
 FC_WINOGRAD_FUNCTION(fc_winograd_products_by_1, FC_WINOGRAD_LOOP(1))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_by_4, FC_WINOGRAD_LOOP(4))
