@@ -13,6 +13,7 @@
 #include "fc_fully_connected_blocks.h"
 #include "fc_pool_2d.h"
 #include "fc_softmax.h"
+#include "fc_winograd.h"
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */

@@ -149,4 +149,14 @@ FC_INLINE uint32_t fc_add_halves(uint32_t a, uint32_t b)
 #endif
 }
 
+/* Subtracts halves without borrow between them. */
+FC_INLINE uint32_t fc_sub_halves(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
+#else
+    return fc_pack_halves((int32_t)((a & 0xFFFFu) - (b & 0xFFFFu)), (int32_t)((a >> 16) - (b >> 16)));
+#endif
+}
+
 #endif

@@ -17,13 +17,16 @@ FLAGS = (["-O0"], ["-Os"], ["-O3"], ["-O2", "-fno-omit-frame-pointer"], ["-O1", 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("pool", [None, (2, 2)])
-def test_convolution_compiles(flags: list[str], pool: tuple[int, int] | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [3, 4])
+def test_convolution_compiles(
+    flags: list[str], pool: tuple[int, int] | None, channels: int, tmp_path: Path
+) -> None:
     model = models.convolution(
         np.random.default_rng(0),
         depthwise=False,
         height=9,
         width=9,
-        channels=3,
+        channels=channels,
         filters=5,
         kernel=(3, 3),
         pool=pool,
@@ -32,7 +35,7 @@ def test_convolution_compiles(flags: list[str], pool: tuple[int, int] | None, tm
     assert len(cases) > 1
     source = tmp_path / "driver.c"
     headers = ["-I", firmware_dir() / "nn"]
-    for case in cases:
+    for case in {case.candidate.function: case for case in cases}.values():
         source.write_text(driver_source(case.candidate))
         command = [
             "arm-none-eabi-gcc",

@@ -113,6 +113,38 @@ def pooled_convolutions(draw: st.DrawFn) -> Make:
 
 
 @st.composite
+def winograds(draw: st.DrawFn) -> Make:
+    """Convolutions that Winograd's kernel takes: all ways its loops are unrolled, borders, tiles and blocks
+    of channels that stick out, a clamp that is not int8's.
+    """
+    pooled, same = draw(st.booleans()), draw(st.booleans())
+    smallest = (2 if pooled else 1) + (0 if same else 2)
+    height, width = draw(st.integers(smallest, 13)), draw(st.integers(smallest, 13))
+    channels, filters = draw(st.sampled_from([4, 8, 16, 20, 32, 48, 64, 128])), draw(st.integers(1, 9))
+    activation, pool_activation = draw(activations), draw(activations)
+    per_channel, bias = draw(st.booleans()), draw(st.booleans())
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.05, 0.5]))
+    return lambda rng: models.convolution(
+        rng,
+        depthwise=False,
+        height=height,
+        width=width,
+        channels=channels,
+        filters=filters,
+        kernel=(3, 3),
+        same=same,
+        activation=activation,
+        per_channel=per_channel,
+        bias=bias,
+        zero_points=points,
+        output_scale=output_scale,
+        pool=(2, 2) if pooled else None,
+        pool_activation=pool_activation,
+    )
+
+
+@st.composite
 def fully_connecteds(draw: st.DrawFn) -> Make:
     rows, depth, units = draw(st.integers(1, 3)), draw(st.integers(1, 70)), draw(st.integers(1, 27))
     activation, per_channel, bias = draw(activations), draw(st.booleans()), draw(st.booleans())
@@ -209,6 +241,7 @@ def conversions(draw: st.DrawFn) -> Make:
 OPERATORS = {
     "CONV_2D": convolutions(depthwise=False),
     "CONV_2D+MAX_POOL_2D": pooled_convolutions(),
+    "CONV_2D by Winograd": winograds(),
     "DEPTHWISE_CONV_2D": convolutions(depthwise=True),
     "FULLY_CONNECTED": fully_connecteds(),
     "POOL_2D": pools(),
@@ -333,6 +366,37 @@ def test_channels_too_small_to_matter(where: str, bench: KernelBench) -> None:
     )
     assert any("tiles" in case.candidate.name for case in cases_of(model, [])[1])
     check_model(model, random_inputs, rng, where, bench)
+
+
+@pytest.mark.parametrize("weight", [-128, 127])
+@pytest.mark.parametrize("value", [-128, 127])
+def test_winograd_s_largest_values(weight: int, value: int, where: str, bench: KernelBench) -> None:
+    """Signs that make one position of the transforms as large as it can be, each in a channel of its own."""
+    rng = np.random.default_rng(5)
+    signs = np.sign(rng.uniform(-1, 1, (8, 3, 3, 16)))
+    signs[0], signs[1] = 1, np.array([1, -1, 1])[:, None, None] * np.array([1, -1, 1])[:, None]
+    weights = np.where(signs > 0, weight, -1 - weight).astype(np.int8)
+    model = models.convolution(
+        rng,
+        depthwise=False,
+        height=5,
+        width=5,
+        channels=16,
+        filters=8,
+        kernel=(3, 3),
+        same=True,
+        zero_points=(value, 3),
+        output_scale=16.0,
+        weights=weights,
+    )
+
+    def pattern(tensor: object, _rng: np.random.Generator) -> np.ndarray:
+        y, x = np.indices((5, 5))
+        odd = ((y // 2 + x // 2) % 2).reshape(1, 5, 5, 1)
+        return np.broadcast_to(np.where(odd, -1 - value, value), tensor.shape).astype(np.int8)  # type: ignore[attr-defined]
+
+    check_model(model, constant(value), rng, where, bench)
+    check_model(model, pattern, rng, where, bench)
 
 
 @pytest.mark.parametrize("depth", [13, 14, 15])

@@ -23,6 +23,7 @@ from generator.plan.kernels.fully_connected import (
     fully_connected_blocks_scratch_bytes,
     fully_connected_scratch_bytes,
 )
+from generator.plan.kernels.winograd import winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
@@ -47,6 +48,9 @@ int main(void)
         const struct fc_fully_connected_blocks blocks = {.depth = h * w * c};
         printf("%d ", (int)fc_fully_connected_blocks_scratch_size(&blocks));
         printf("%d ", (int)fc_conv_2d_max_pool_scratch_size(&pooled));
+        const struct fc_winograd winograd = {.input_channels = c, .group = 2 * h};
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, true));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, false));
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
         tiled.output_width *= 2;
         tiled.window_height = tiled.window_width = 2;
@@ -84,6 +88,8 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             fully_connected_scratch_bytes(depth),
             fully_connected_blocks_scratch_bytes(depth),
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
+            winograd_scratch_bytes(c, 2 * h, stored=True),
+            winograd_scratch_bytes(c, 2 * h, stored=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
         ]

@@ -28,6 +28,7 @@ from generator.plan.kernels.candidate import (
 )
 from generator.plan.kernels.overlap import overlap_bytes
 from generator.plan.kernels.tiles import mixed_tables
+from generator.plan.kernels.winograd import winograd
 from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, TILE, groups, pack_pairs
 from generator.requantize import conv_multipliers
 
@@ -225,7 +226,8 @@ def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         scratch_type="int16_t",
         overlap_bytes=convolution.overlap((height, width), together=COLUMNS),
     )
-    return [*convolution.tiled(f"{plain.name}_tiles", height, width, (1, 1)), plain]
+    tiled = convolution.tiled(f"{plain.name}_tiles", height, width, (1, 1))
+    return [*tiled, plain, *winograd(graph, operator)]
 
 
 def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -272,6 +274,6 @@ def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         scratch_type="int16_t",
     )
     if window_h * window_w != TILE or attributes.pool.activation is not Activation.NONE:
-        return [plain]
+        return [plain, *winograd(graph, operator)]
     tiled = convolution.tiled(f"{plain.name}_tiles", *covered, (window_h, window_w))
-    return [*(replace(t, macs=plain.macs) for t in tiled), plain]
+    return [*(replace(t, macs=plain.macs) for t in tiled), plain, *winograd(graph, operator)]

@@ -1,0 +1,216 @@
+"""CONV_2D 3x3 by Winograd's F(2x2, 3x3) in integers (firmware/nn/fc_winograd.h), alone and with pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, Tensor
+from generator.plan.cost import Work
+from generator.plan.kernels.candidate import (
+    Candidate,
+    DownChannels,
+    Table,
+    biases_of,
+    dims,
+    down_channels,
+    fields,
+    output_range,
+    weight_table,
+)
+from generator.plan.packing import GROUP, number_lines
+from generator.requantize import conv_multipliers
+
+POSITIONS = 16
+CHANNELS = 4
+PAIR = 2
+MARGIN_WORDS = 1
+_TILE_GROUPS = (16, 8, 4)
+"""Tiles transformed before any is multiplied; also all of them."""
+_TRANSFORM = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
+_SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions and must fit 32 bits
+
+
+def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
+    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, four columns of pixels
+    half transformed, places of outputs, a pixel of padding.
+    """
+    sums = POSITIONS * CHANNELS * PAIR
+    kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
+    tiles = group // PAIR * POSITIONS * channels
+    return (sums + kernels + tiles + 4 * 2 * channels + 4 * group) * 4 + channels
+
+
+def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """(channels, 3, 3, channels in) transformed, as the words of two input channels that the kernel reads.
+
+    Order: block of four output channels (the last filled with zeros), position, pair of input channels,
+    output channel. Pairs are channels 0 2 and 1 3 of each four. Flat: ceil(channels / 4) * 32 * channels in
+    words, and a margin that the kernel reads but does not use.
+    """
+    channels, _, _, depth = weights.shape
+    blocks = -(-channels // CHANNELS)
+    padded = np.zeros((blocks * CHANNELS, POSITIONS, depth), np.int16)
+    transformed = np.einsum("yh,xw,ohwi->oyxi", _TRANSFORM, _TRANSFORM, weights.astype(np.int64))
+    padded[:channels] = transformed.reshape(channels, POSITIONS, depth)
+    # Block, channel, position, four, low or high half, first or second pair of a four.
+    split = padded.reshape(blocks, CHANNELS, POSITIONS, depth // GROUP, 2, 2)
+    halves = np.ascontiguousarray(split.transpose(0, 2, 3, 5, 1, 4)).astype("<i2")
+    return np.concatenate([halves.reshape(-1).view("<u4"), np.zeros(MARGIN_WORDS, np.uint32)])
+
+
+def pack_compact(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(channels, 3, 3, channels in) as the kernel reads what it transforms itself: channel (filled with zeros
+    to whole blocks), four input channels, the nine products of each. Flat.
+    """
+    channels, _, _, depth = weights.shape
+    padded = np.zeros((-(-channels // CHANNELS) * CHANNELS, 9, depth // GROUP, GROUP), np.int8)
+    padded[:channels] = weights.reshape(channels, 9, depth // GROUP, GROUP)
+    packed: NDArray[np.int8] = padded.transpose(0, 2, 1, 3).reshape(-1)
+    return packed
+
+
+def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Candidates that differ in where weights are transformed, here or by the kernel, and in how many tiles
+    share one reading of them. None where the arithmetic does not hold: it takes 3x3 with stride and dilation
+    1, input channels in whole words, scaling that goes down.
+    """
+    layer = _layer(graph, operator)
+    if layer is None:
+        return []
+    name = f"{layer.weights.name} OHWI {dims(layer.weights.shape)}"
+    values = cast("NDArray[np.int8]", layer.weights.values)
+    words = pack_winograd(values)
+    stored = Table(
+        "weights",
+        "uint32_t",
+        words.size,
+        words.nbytes,
+        number_lines(words.tolist()),
+        f"{name}, transformed for 2x2 outputs, two input channels per word",
+    )
+    compact = weight_table(pack_compact(values), f"{name}, the nine products of four input channels in a row")
+    groups = _groups(layer.tiles)
+    return [
+        *(_candidate(layer, group, stored, is_stored=True) for group in groups),
+        *(_candidate(layer, group, compact, is_stored=False) for group in reversed(groups)),
+    ]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """What the candidates have in common."""
+
+    weights: Tensor
+    channels: DownChannels
+    fields: dict[str, int | float | bool | str]
+    tiles: int
+    macs: int
+
+    @property
+    def pooled(self) -> bool:
+        return bool(self.fields["pooled"])
+
+
+def _layer(graph: Graph, operator: Operator) -> _Layer | None:
+    attributes = operator.attributes
+    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    if isinstance(attributes, PooledConv2D):
+        pool, convolution = attributes.pool, attributes.convolution
+        height, width = result.shape[1] * 2, result.shape[2] * 2
+        computed = attributes.convolved
+    else:
+        pool, convolution = None, cast(Conv2D, attributes)
+        height, width = result.shape[1], result.shape[2]
+        computed = height, width
+    channels_out, kernel_h, kernel_w, channels = weights.shape
+    if (
+        (kernel_h, kernel_w, *convolution.stride, *convolution.dilation) != (3, 3, 1, 1, 1, 1)
+        or channels % GROUP
+        or (pool is not None and pool.window != (2, 2))
+    ):
+        return None
+    flat = cast("NDArray[np.int8]", weights.values).reshape(channels_out, -1)
+    bounds = _bounds(graph, operator, convolution, pool)
+    down = down_channels(
+        flat,
+        biases_of(graph, operator, channels_out),
+        conv_multipliers(graph, operator),
+        source.quant,
+        result.quant,
+        bounds,
+    )
+    if down is None or 128 * np.abs(flat.astype(np.int64)).sum(axis=1).max() >= _SUM_LIMIT:
+        return None
+    return _Layer(
+        weights=weights,
+        channels=down,
+        fields={
+            "input_height": source.shape[1],
+            "input_width": source.shape[2],
+            "input_channels": channels,
+            "output_height": height,
+            "output_width": width,
+            "output_channels": channels_out,
+            "pad_top": convolution.padding.top,
+            "pad_left": convolution.padding.left,
+            "input_zero_point": source.quant.zero_point,
+            "output_min": bounds[0],
+            "output_max": bounds[1],
+            "one_sided": down.one_sided,
+            "pooled": pool is not None,
+        },
+        tiles=-(-height // 2) * -(-width // 2),
+        macs=computed[0] * computed[1] * flat.size,
+    )
+
+
+def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) -> Candidate:
+    passes = -(-layer.tiles // group)
+    channels_out, _, _, channels = layer.weights.shape
+    where = "of transformed weights" if is_stored else "of weights, transformed in passing,"
+    return Candidate(
+        name=f"conv_2d_winograd{'' if is_stored else '_compact'}{'_max_pool' if layer.pooled else ''}",
+        function="fc_conv_2d_winograd_s8" if is_stored else "fc_conv_2d_winograd_compact_s8",
+        params_type="fc_winograd",
+        params=fields(**layer.fields, group=group),
+        why=f"3x3 with stride 1: 16 products for 4 outputs; {group} tiles at a time, so that "
+        f"{passes * weights.size_bytes:,} B {where} are read",
+        work=_work(layer.tiles, group, channels, channels_out, is_stored=is_stored),
+        macs=layer.macs,
+        tables=(weights, layer.channels.table),
+        scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
+        scratch_type="int32_t",
+        weights_read_bytes=passes * weights.size_bytes,
+    )
+
+
+def _bounds(graph: Graph, operator: Operator, convolution: Conv2D, pool: Pool2D | None) -> tuple[int, int]:
+    """One clamp that does what the convolution's and then the pooling's do."""
+    low, high = output_range(graph, operator, convolution.activation).values()
+    if pool is not None:
+        pool_low, pool_high = output_range(graph, operator, pool.activation).values()
+        low, high = (min(max(bound, pool_low), pool_high) for bound in (low, high))
+    return low, high
+
+
+def _groups(tiles: int) -> list[int]:
+    """Numbers of tiles to offer, in order of preference where they cost the same."""
+    everything = -(-tiles // PAIR) * PAIR
+    groups = [group for group in _TILE_GROUPS if group < everything]
+    return [everything, *groups] if everything <= _TILE_GROUPS[0] else [*groups, everything]
+
+
+def _work(tiles: int, group: int, channels: int, channels_out: int, *, is_stored: bool) -> Work:
+    """Elements gathered are those of transformed inputs and weights."""
+    padded = -(-channels_out // CHANNELS) * CHANNELS
+    pairs = tiles // group * (group // PAIR) + -(-(tiles % group) // PAIR)
+    transformed = 0 if is_stored else -(-tiles // group) * padded
+    return Work(
+        products=pairs * PAIR * POSITIONS * channels * padded,
+        gathered=(tiles + transformed) * POSITIONS * channels,
+        outputs=pairs * PAIR * padded,
+    )
