@@ -8,7 +8,7 @@ import click
 
 from generator.commands import options, road
 from generator.commands.output import Output, output_options
-from generator.plan import Plan
+from generator.report.simplification import describe, print_removal
 from generator.report.tables import fitting_parts, print_plan
 
 
@@ -25,20 +25,23 @@ def analyze(model: str, board: str, clock_mhz: int | None, settings: Path | None
     """
     target = road.choose_target(board, clock_mhz)
     planned = road.plan_model(model, settings, target)
-    output.json(plan_as_json(planned.plan, target.clock.sysclk_hz))
+    output.json(plan_as_json(planned, target.clock.sysclk_hz))
     print_plan(planned.plan, target.board.part, output.results)
+    print_removal(describe(planned.removal), planned.removal.macs, output.results)
 
 
-def plan_as_json(plan: Plan, cpu_hz: int) -> dict[str, object]:
+def plan_as_json(planned: road.Planned, cpu_hz: int) -> dict[str, object]:
     """The plan without its constants' values."""
+    plan, removal = planned.plan, planned.removal
     return {
         "model": {
             "name": plan.name,
             "sha256": plan.model_sha256,
-            "macs": plan.macs,
-            "parameters": plan.parameters,
+            "macs": removal.macs,
+            "parameters": removal.parameters,
             "weights_bytes": plan.weights_bytes,
         },
+        "simplification": describe(removal).model_dump(mode="json"),
         "part": plan.part,
         "arena": {
             "bytes": plan.arena_bytes,

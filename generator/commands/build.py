@@ -12,7 +12,6 @@ from generator.emulator import CacheCounts, Causes, Machine, Profile
 from generator.errors import MismatchError, OverBudgetError
 from generator.imaging import load_samples
 from generator.link import Client
-from generator.plan import Plan
 from generator.report import (
     BudgetVerdict,
     CacheUse,
@@ -30,6 +29,7 @@ from generator.report import (
     Toolchain,
     Validation,
 )
+from generator.report.simplification import describe
 from generator.report.tables import over_budget_table, print_report
 from generator.report.write import write_report
 from generator.targets import Board
@@ -75,7 +75,7 @@ def build(
     """
     target = road.choose_target(board, clock_mhz)
     planned = road.plan_model(model, settings, target)
-    output.say(f"read {planned.source.path}: {len(planned.plan.steps)} steps, {planned.plan.macs:,} MACs")
+    output.say(f"read {planned.source.path}: {len(planned.plan.steps)} steps, {planned.removal.macs:,} MACs")
     folder = road.default_folder(planned, out)
     road.render_to(planned, target, folder)
     output.say(f"rendered {folder}")
@@ -237,7 +237,8 @@ def _report(
 ) -> Report:
     settings = planned.source.settings
     return Report(
-        model=_facts(planned.plan),
+        model=_facts(planned),
+        simplification=describe(planned.removal),
         engine="native",
         board=board.name,
         part=board.part.name,
@@ -268,12 +269,13 @@ def _report(
     )
 
 
-def _facts(plan: Plan) -> ModelFacts:
+def _facts(planned: road.Planned) -> ModelFacts:
+    plan = planned.plan
     return ModelFacts(
         name=plan.name,
         sha256=plan.model_sha256,
-        macs=plan.macs,
-        parameters=plan.parameters,
+        macs=planned.removal.macs,
+        parameters=planned.removal.parameters,
         weights_bytes=plan.weights_bytes,
     )
 

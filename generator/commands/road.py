@@ -16,6 +16,7 @@ from generator.plan import Plan, make_plan
 from generator.read import read_tflite_bytes
 from generator.render import Platform, render_project, write_project
 from generator.report.tables import fitting_parts
+from generator.simplify import Removal, simplify
 from generator.targets import Board, ClockTree, clock_tree, load_board
 from generator.toolchain.build import BuildResult, cmake_build
 
@@ -37,6 +38,8 @@ class Planned:
 
     source: ModelSource
     graph: Graph
+    removal: Removal
+    """What simplifying took away, and the network's size as read."""
     plan: Plan
     application: Application
 
@@ -48,13 +51,14 @@ def choose_target(board_name: str, clock_mhz: int | None) -> Target:
 
 
 def plan_model(model: str, settings: Path | None, target: Target) -> Planned:
-    """Find, read, fuse and plan."""
+    """Find, read, simplify, fuse and plan."""
     source = find_model(model, settings)
-    graph = fuse(read_tflite_bytes(source.data, source.name, str(source.path)))
+    simplified = simplify(read_tflite_bytes(source.data, source.name, str(source.path)))
+    graph = fuse(simplified.graph)
     application = describe_application(graph, source.info, source.settings)
     reserve = source.settings.firmware.stack_bytes + application.buffer_bytes + _RUNTIME_BYTES
     plan = make_plan(graph, target.board.part, reserve_bytes=reserve)
-    return Planned(source, graph, plan, application)
+    return Planned(source, graph, simplified.removal, plan, application)
 
 
 def require_fit(plan: Plan) -> None:

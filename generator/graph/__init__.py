@@ -18,6 +18,7 @@ from generator.graph.operators import (
     Softmax,
 )
 from generator.graph.tensors import DType, Graph, Operator, Quantization, Tensor
+from generator.graph.work import operator_macs, operator_parameters
 
 __all__ = [
     "Activation",
@@ -40,4 +41,6 @@ __all__ = [
     "Reshape",
     "Softmax",
     "Tensor",
+    "operator_macs",
+    "operator_parameters",
 ]

@@ -74,6 +74,9 @@ class Tensor:
     dtype: DType
     quantization: Quantization | None = None
     data: bytes | None = None
+    origin: tuple[int | None, ...] | None = None
+    """Where the channels (last axis) were in the tensor as read, if some are gone; None among them is one
+    that only fills the count up and whose values mean nothing."""
 
     @property
     def is_constant(self) -> bool:

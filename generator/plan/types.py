@@ -136,7 +136,7 @@ class Plan:
     arena_why: str
     arena_fits: bool
     parameters: int
-    """Weights and biases of the network as trained."""
+    """Weights and biases that the steps use."""
 
     @property
     def macs(self) -> int:

@@ -14,13 +14,39 @@ class _Part(BaseModel):
 
 
 class ModelFacts(_Part):
-    """The network as it was read."""
+    """The network as it was read; of it the firmware stores ``weights_bytes``."""
 
     name: str
     sha256: str
     macs: Count
     parameters: Count
     weights_bytes: Count = Field(description="constants as stored in flash, tables included")
+
+
+class SimplifiedLayer(_Part):
+    """A layer that lost channels or products. Output channels go because they always have one value
+    (``constant``) or because nothing that matters reads them (``unread``).
+    """
+
+    operator_index: int
+    op: str
+    tensor: str
+    channels: Count
+    constant: Count
+    unread: Count
+    macs: Count
+    macs_left: Count
+    parameter_bytes: Count
+    parameter_bytes_left: Count
+
+
+class Simplification(_Part):
+    """What cannot matter to any output and was removed before planning; bytes are of weights and biases."""
+
+    channels: Count
+    macs: Count
+    parameter_bytes: Count
+    layers: tuple[SimplifiedLayer, ...]
 
 
 class Toolchain(_Part):
@@ -159,6 +185,7 @@ class Report(_Part):
     """Everything that ``build`` found out."""
 
     model: ModelFacts
+    simplification: Simplification
     engine: Literal["native", "tflm"]
     board: str
     part: str

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from generator.plan import Plan
 from generator.report.schema import CycleCauses, MemoryTotal, Report
+from generator.report.simplification import removal_line
 from generator.targets import Part, load_part, part_names
 
 # Code beside the constants of the plan, and RAM beside the arena: the most that any of the shipped and the
@@ -51,12 +52,13 @@ def _layers(report: Report) -> Table:
             f"{share:.1%}" if share else "",
         )
     table.add_section()
-    per_mac = latency.cycles / report.model.macs if latency.cycles and report.model.macs else None
+    macs = sum(layer.macs for layer in latency.layers)
+    per_mac = latency.cycles / macs if latency.cycles and macs else None
     table.add_row(
         "",
         "all",
         "",
-        f"{report.model.macs:,}",
+        f"{macs:,}",
         _number(latency.instructions),
         _number(latency.cycles),
         f"{per_mac:.2f}" if per_mac else "",
@@ -88,6 +90,8 @@ def _memory(report: Report) -> Table:
 
 def _summary(report: Report) -> Text:
     lines = []
+    if report.simplification.channels:
+        lines.append(removal_line(report.simplification, report.model.macs))
     stack = report.memory.stack
     lines.append(
         f"activations {report.memory.activations_bytes:,} B; stack: computed {_number(stack.computed)} B, "

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generator.graph import Tensor
 from generator.link import Client
@@ -102,8 +103,8 @@ def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput)
         _write(client, given)
         client.run(stop_after=step.index)
         have = _values(client.read_step(step.index), step.output)
-        want = oracle.tensor(step.output.index).reshape(-1)
-        wrong = np.flatnonzero(_bits(want) != _bits(have))
+        want, comparable = _as_simplified(oracle.tensor(step.output.index), step.output)
+        wrong = np.flatnonzero(comparable & (_bits(want) != _bits(have)))
         if wrong.size:
             place = int(wrong[0])
             return FirstDifference(
@@ -113,12 +114,29 @@ def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput)
                 step.operator_index,
                 step.output.name,
                 int(wrong.size),
-                int(want.size),
-                tuple(int(i) for i in np.unravel_index(place, step.output.shape)),
+                int(np.count_nonzero(comparable)),
+                _place_as_read(place, step.output),
                 float(want[place]),
                 float(have[place]),
             )
     return None
+
+
+def _as_simplified(values: Array, tensor: Tensor) -> tuple[Array, NDArray[np.bool_]]:
+    """The oracle's values in the channels that ``tensor`` still has, flat, and which of them mean a thing."""
+    if tensor.origin is None:
+        return values.reshape(-1), np.ones(tensor.element_count, np.bool_)
+    rows = tensor.element_count // len(tensor.origin)
+    kept = values.reshape(rows, -1)[:, [0 if channel is None else channel for channel in tensor.origin]]
+    meant = np.array([channel is not None for channel in tensor.origin])
+    return kept.reshape(-1), np.tile(meant, rows)
+
+
+def _place_as_read(place: int, tensor: Tensor) -> tuple[int, ...]:
+    """Index of an element in the tensor as the model file has it."""
+    *outer, channel = (int(i) for i in np.unravel_index(place, tensor.shape))
+    origin = channel if tensor.origin is None else tensor.origin[channel]
+    return (*outer, channel if origin is None else origin)
 
 
 def _write(client: Client, given: TestInput) -> None:

@@ -21,7 +21,7 @@ ORDER = (
     ("fixedpoint", "graph"),
     ("catalog",),
     ("requantize", "read", "fuse", "targets", "imaging"),
-    ("plan", "application"),
+    ("plan", "application", "simplify"),
     ("render", "reference", "toolchain", "link"),
     ("flash", "emulator", "validate", "report", "learn"),
     ("commands",),
