@@ -70,6 +70,16 @@ class Budgets(BaseModel):
     ram_kib: Positive | None = None
     latency_ms: Positive | None = None
 
+    @property
+    def flash_bytes(self) -> int | None:
+        """``flash_kib`` in bytes."""
+        return None if self.flash_kib is None else int(self.flash_kib * 1024)
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """``ram_kib`` in bytes."""
+        return None if self.ram_kib is None else int(self.ram_kib * 1024)
+
 
 class ApplicationSettings(BaseModel):
     """What the user wants of the application."""

@@ -8,6 +8,7 @@ import click
 
 from generator.commands import options, road
 from generator.commands.output import Output, output_options
+from generator.plan import Optimize
 from generator.report.simplification import describe, print_removal
 from generator.report.tables import fitting_parts, print_plan
 
@@ -17,14 +18,17 @@ from generator.report.tables import fitting_parts, print_plan
 @options.board_option
 @options.clock_option
 @options.settings_option
+@options.optimize_option
 @output_options
-def analyze(model: str, board: str, clock_mhz: int | None, settings: Path | None, output: Output) -> None:
+def analyze(
+    model: str, board: str, clock_mhz: int | None, settings: Path | None, optimize: Optimize, output: Output
+) -> None:
     """Show how MODEL would be laid out: steps, kernels and why, memory map, what it needs and where it fits.
 
     Writes nothing. Cycles are estimates from the plan alone.
     """
     target = road.choose_target(board, clock_mhz)
-    planned = road.plan_model(model, settings, target)
+    planned = road.plan_model(model, settings, target, optimize)
     output.json(plan_as_json(planned, target.clock.sysclk_hz))
     print_plan(planned.plan, target.board.part, output.results)
     print_removal(describe(planned.removal), planned.removal.macs, output.results)

@@ -12,6 +12,7 @@ from generator.emulator import CacheCounts, Causes, Machine, Profile
 from generator.errors import MismatchError, OverBudgetError
 from generator.imaging import load_samples
 from generator.link import Client
+from generator.plan import Optimize
 from generator.report import (
     BudgetVerdict,
     CacheUse,
@@ -53,6 +54,7 @@ _MODEL_NOTE = "modelled without memory stalls; silicon is expected to take 1.05 
 @options.clock_option
 @options.out_option
 @options.settings_option
+@options.optimize_option
 @click.option("--inputs", default=32, show_default=True, type=click.IntRange(2), help="Inputs to compare on.")
 @click.option("--no-validate", is_flag=True, help="Do not compare outputs with the reference.")
 @click.option("--render-only", is_flag=True, help="Write the project and stop.")
@@ -64,6 +66,7 @@ def build(
     clock_mhz: int | None,
     out: Path | None,
     settings: Path | None,
+    optimize: Optimize,
     inputs: int,
     no_validate: bool,
     render_only: bool,
@@ -74,7 +77,7 @@ def build(
     MODEL is a .tflite file or the name of a shipped model.
     """
     target = road.choose_target(board, clock_mhz)
-    planned = road.plan_model(model, settings, target)
+    planned = road.plan_model(model, settings, target, optimize)
     output.say(f"read {planned.source.path}: {len(planned.plan.steps)} steps, {planned.removal.macs:,} MACs")
     folder = road.default_folder(planned, out)
     road.render_to(planned, target, folder)
@@ -246,11 +249,11 @@ def _report(
         memory=Memory(
             flash=MemoryTotal(
                 used=memory.flash_bytes,
-                budget=_bytes(settings.budgets.flash_kib),
+                budget=settings.budgets.flash_bytes,
                 total=board.part.flash_bytes,
             ),
             ram=MemoryTotal(
-                used=memory.ram_bytes, budget=_bytes(settings.budgets.ram_kib), total=board.part.ram_bytes
+                used=memory.ram_bytes, budget=settings.budgets.ram_bytes, total=board.part.ram_bytes
             ),
             activations_bytes=planned.plan.arena_bytes,
             stack_bytes=stack.total_bytes,
@@ -278,10 +281,6 @@ def _facts(planned: road.Planned) -> ModelFacts:
         parameters=planned.removal.parameters,
         weights_bytes=plan.weights_bytes,
     )
-
-
-def _bytes(kib: float | None) -> int | None:
-    return None if kib is None else int(kib * 1024)
 
 
 def _validation(comparison: Comparison | None) -> Validation | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from generator.plan import OPTIMIZE
 from generator.targets import board_names
 
 DEFAULT_MODEL = "mask_cnn"
@@ -37,6 +38,13 @@ settings_option = click.option(
     "--settings",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="TOML file with budgets and more [default: firmcast.toml in the model's folder].",
+)
+optimize_option = click.option(
+    "--optimize",
+    type=click.Choice(OPTIMIZE),
+    default="balanced",
+    show_default=True,
+    help="What the plan is to be good at, within the budgets.",
 )
 images_option = click.option(
     "--image",

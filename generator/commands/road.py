@@ -12,12 +12,12 @@ from generator.commands.output import Output
 from generator.errors import OverBudgetError, UsageError
 from generator.fuse import fuse
 from generator.graph import Graph
-from generator.plan import Plan, make_plan
+from generator.plan import Goal, Optimize, Plan, make_plan
 from generator.read import read_tflite_bytes
 from generator.render import Platform, render_project, write_project
 from generator.report.tables import fitting_parts
 from generator.simplify import Removal, simplify
-from generator.targets import Board, ClockTree, clock_tree, load_board
+from generator.targets import Board, ClockTree, clock_tree, load_board, memory_costs
 from generator.toolchain.build import BuildResult, cmake_build
 
 # Data of platform, link and application beside stack, arena and image buffers: 2.3 KiB as shipped.
@@ -50,14 +50,21 @@ def choose_target(board_name: str, clock_mhz: int | None) -> Target:
     return Target(board, clock_tree(board, clock_mhz or board.clock_mhz))
 
 
-def plan_model(model: str, settings: Path | None, target: Target) -> Planned:
+def plan_model(model: str, settings: Path | None, target: Target, optimize: Optimize = "balanced") -> Planned:
     """Find, read, simplify, fuse and plan."""
     source = find_model(model, settings)
     simplified = simplify(read_tflite_bytes(source.data, source.name, str(source.path)))
     graph = fuse(simplified.graph)
     application = describe_application(graph, source.info, source.settings)
     reserve = source.settings.firmware.stack_bytes + application.buffer_bytes + _RUNTIME_BYTES
-    plan = make_plan(graph, target.board.part, reserve_bytes=reserve)
+    budgets = source.settings.budgets
+    plan = make_plan(
+        graph,
+        target.board.part,
+        reserve_bytes=reserve,
+        costs=memory_costs(target.board.part, target.clock),
+        goal=Goal(optimize, budgets.ram_bytes, budgets.flash_bytes),
+    )
     return Planned(source, graph, simplified.removal, plan, application)
 
 

@@ -12,6 +12,7 @@ from generator.commands import attach, options, road
 from generator.commands.output import Output, output_options
 from generator.errors import MismatchError
 from generator.link import Client
+from generator.plan import Optimize
 from generator.validate import compare, make_inputs
 
 
@@ -34,6 +35,7 @@ from generator.validate import compare, make_inputs
 @options.clock_option
 @options.out_option
 @options.settings_option
+@options.optimize_option
 @output_options
 def validate(
     model: str,
@@ -45,6 +47,7 @@ def validate(
     clock_mhz: int | None,
     out: Path | None,
     settings: Path | None,
+    optimize: Optimize,
     output: Output,
 ) -> None:
     """Hold a target's outputs against TensorFlow Lite for Microcontrollers, bit for bit.
@@ -52,7 +55,7 @@ def validate(
     The first step that differs is named.
     """
     target = road.choose_target(board, clock_mhz)
-    planned = road.plan_model(model, settings, target)
+    planned = road.plan_model(model, settings, target, optimize)
     folder = road.default_folder(planned, out)
     noise = inputs // 2
     given = make_inputs(

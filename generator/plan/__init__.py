@@ -1,5 +1,6 @@
 """Graph into Plan: which kernel runs each step and why, where every byte lies, what it should cost."""
 
+from generator.plan.goal import OPTIMIZE, Goal, Optimize
 from generator.plan.planner import make_plan
 from generator.plan.types import (
     Alternative,
@@ -15,6 +16,7 @@ from generator.plan.types import (
 )
 
 __all__ = [
+    "OPTIMIZE",
     "Alternative",
     "Argument",
     "Buffer",
@@ -22,7 +24,9 @@ __all__ = [
     "Constant",
     "ConstantArgument",
     "Endpoint",
+    "Goal",
     "KernelChoice",
+    "Optimize",
     "Plan",
     "Step",
     "make_plan",

@@ -13,22 +13,24 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Work:
     """What a step does: products that its loops compute (padding of groups and pairs included), input
-    elements that it gathers or reads, output elements that it writes.
+    elements that it gathers or reads, output elements that it writes, calls of its inner function.
     """
 
     products: int = 0
     gathered: int = 0
     outputs: int = 0
+    calls: int = 0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cycles per product, per gathered element, per output element, and per step."""
+    """Cycles per product, per gathered element, per output element, per step and per call; memory left out."""
 
     per_product: float
     per_gathered: float
     per_output: float
     per_step: float
+    per_call: float = 0.0
 
     def cycles(self, work: Work) -> int:
         """Estimated cycles of one step."""
@@ -37,6 +39,7 @@ class Cost:
             + self.per_gathered * work.gathered
             + self.per_output * work.outputs
             + self.per_step
+            + self.per_call * work.calls
         )
 
 

@@ -72,28 +72,42 @@ class _Place:
                 yield Segment(end - start, alone_from, until, start)
 
 
-def lay_out(graph: Graph, drafts: Sequence[Draft]) -> Layout:
-    """The smallest layout that trying each take-over with and without finds, from all and from none of them.
+class Layouts:
+    """Finds small layouts of a graph's drafts, and remembers which take-overs were good. Deterministic."""
 
-    Deterministic.
-    """
-    possible = [d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None]
-    climbed = (_climb(graph, drafts, possible, frozenset(start)) for start in (possible, ()))
-    return min(climbed, key=lambda layout: layout.packing.size_bytes)
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._last: frozenset[int] = frozenset()
 
+    def best(self, drafts: Sequence[Draft], *, quick: bool = False) -> Layout:
+        """The smallest layout that trying each take-over with and without finds, from all, none, and the last good
+        ones; ``quick``: of those three.
+        """
+        possible = frozenset(
+            d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None
+        )
+        found = []
+        for start in dict.fromkeys((self._last & possible, possible, frozenset())):
+            layout, take_over = _lay_out(self._graph, drafts, start), start
+            if not quick:
+                layout, take_over = self._climb(drafts, possible, layout, take_over)
+            found.append((layout, take_over))
+        layout, take_over = min(found, key=lambda f: f[0].packing.size_bytes)
+        if not quick:
+            self._last = take_over
+        return layout
 
-def _climb(
-    graph: Graph, drafts: Sequence[Draft], possible: Sequence[int], take_over: frozenset[int]
-) -> Layout:
-    best = _lay_out(graph, drafts, take_over)
-    improved = True
-    while improved:
-        improved = False
-        for index in possible:
-            layout = _lay_out(graph, drafts, take_over ^ {index})
-            if layout.packing.size_bytes < best.packing.size_bytes:
-                best, take_over, improved = layout, take_over ^ {index}, True
-    return best
+    def _climb(
+        self, drafts: Sequence[Draft], possible: frozenset[int], best: Layout, take_over: frozenset[int]
+    ) -> tuple[Layout, frozenset[int]]:
+        improved = True
+        while improved:
+            improved = False
+            for index in sorted(possible):
+                layout = _lay_out(self._graph, drafts, take_over ^ {index})
+                if layout.packing.size_bytes < best.packing.size_bytes:
+                    best, take_over, improved = layout, take_over ^ {index}, True
+        return best, take_over
 
 
 def _lay_out(graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -> Layout:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from generator.graph import Graph, Reshape
+from generator.plan.choice import choose
+from generator.plan.goal import Goal
 from generator.plan.kernels import KERNELS
-from generator.plan.layout import Draft, Layout, lay_out
+from generator.plan.layout import Draft, Layout
+from generator.plan.memory import Memories
+from generator.plan.placement import place_constants
 from generator.plan.types import (
     Alternative,
     Argument,
@@ -19,7 +23,7 @@ from generator.plan.types import (
     Plan,
     Step,
 )
-from generator.targets import Part
+from generator.targets import MemoryCost, Part
 
 # Names of the runtime, and headers of the project and of the C libraries, which a model's own must not hide.
 _TAKEN = re.compile(
@@ -32,37 +36,57 @@ _TAKEN = re.compile(
 DEFAULT_RESERVE_BYTES = 16 << 10
 
 
-def make_plan(graph: Graph, part: Part, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES) -> Plan:
+def make_plan(
+    graph: Graph,
+    part: Part,
+    *,
+    reserve_bytes: int = DEFAULT_RESERVE_BYTES,
+    costs: Mapping[str, MemoryCost] | None = None,
+    goal: Goal | None = None,
+) -> Plan:
     """Lay ``graph`` out for ``part``; ``arena_fits`` tells whether that works out.
 
-    ``reserve_bytes`` of the arena's memory stay free for stack, data and the application's buffers.
+    ``reserve_bytes`` of the arena's memory stay free for stack, data and the application's buffers. ``costs``
+    are the core cycles that each memory takes; without them nothing waits and nothing is copied.
     """
-    drafts = _draft_steps(graph)
-    layout = lay_out(graph, drafts)
-    region, why, fits = _arena_region(part, layout.packing.size_bytes, reserve_bytes)
+    goal = goal or Goal()
+    memories = Memories(part, costs or {})
+    drafts, layout = choose(graph, _draft_steps(graph), memories, goal)
+    arena_bytes = layout.packing.size_bytes
+    region, why, fits = _arena_region(part, arena_bytes, reserve_bytes)
+    places = place_constants(drafts, memories, goal, (region, arena_bytes), reserve_bytes)
     identifier = c_identifier(graph.name)
     constants: list[Constant] = []
     steps = []
     for draft in drafts:
-        step_constants = [
-            Constant(
-                f"{draft.name}_{table.suffix}",
-                table.c_type,
-                table.length,
-                table.size_bytes,
-                table.lines,
-                table.comment,
-                "FLASH",
+        step_constants = []
+        for number, table in enumerate(draft.chosen.tables):
+            place = places[draft.index, number]
+            step_constants.append(
+                Constant(
+                    f"{draft.name}_{table.suffix}",
+                    table.c_type,
+                    table.length,
+                    table.size_bytes,
+                    table.lines,
+                    table.comment,
+                    place.region,
+                    round(place.saved_cycles),
+                    place.why,
+                )
             )
-            for table in draft.chosen.tables
-        ]
         constants.extend(step_constants)
-        steps.append(_finish_step(graph, draft, layout, step_constants, region))
+        stall = sum(
+            memories.stall_cycles(constant.size_bytes, draft.chosen.passes, constant.region)
+            for constant in step_constants
+        )
+        steps.append(_finish_step(graph, draft, layout, step_constants, region, round(stall)))
     return Plan(
         name=graph.name,
         identifier=identifier,
         model_sha256=graph.sha256,
         part=part.name,
+        optimize=goal.optimize,
         steps=tuple(steps),
         constants=tuple(constants),
         buffers=layout.buffers,
@@ -116,7 +140,12 @@ def _draft_steps(graph: Graph) -> list[Draft]:
 
 
 def _finish_step(
-    graph: Graph, draft: Draft, layout: Layout, constants: Sequence[Constant], region: str
+    graph: Graph,
+    draft: Draft,
+    layout: Layout,
+    constants: Sequence[Constant],
+    region: str,
+    stall_cycles: int,
 ) -> Step:
     chosen, operator = draft.chosen, draft.operator
     result = graph.result(operator)
@@ -141,7 +170,8 @@ def _finish_step(
             chosen.function,
             chosen.why,
             chosen.work,
-            chosen.estimated_cycles,
+            chosen.estimated_cycles + stall_cycles,
+            stall_cycles,
             tuple(
                 Alternative(
                     loser.name,

@@ -12,7 +12,10 @@ ARENA_ALIGNMENT_BYTES = 16
 
 @dataclass(frozen=True)
 class Constant:
-    """An array in flash. ``lines`` are its C initialisers, one source line each."""
+    """An array in flash, copied to ``region`` when the firmware starts if that is another memory.
+
+    ``lines`` are its C initialisers, one source line each.
+    """
 
     symbol: str
     c_type: str
@@ -21,6 +24,9 @@ class Constant:
     lines: tuple[str, ...]
     comment: str
     region: str
+    saved_cycles: int = 0
+    """What the copy saves in an inference, estimated."""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,17 @@ class Alternative:
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """The kernel of a step. ``estimated_cycles`` is an estimate from the plan alone (see cost.py)."""
+    """The kernel of a step. ``estimated_cycles`` is an estimate from the plan alone (see cost.py), waiting for
+    memory included.
+    """
 
     name: str
     function: str
     why: str
     work: Work
     estimated_cycles: int
+    estimated_stall_cycles: int
+    """Waiting for constants (see memory.py)."""
     alternatives: tuple[Alternative, ...]
 
 
@@ -122,6 +132,8 @@ class Plan:
     """``name`` as a C identifier: prefix of every public symbol."""
     model_sha256: str
     part: str
+    optimize: str
+    """What the plan is to be good at (see goal.py)."""
     steps: tuple[Step, ...]
     constants: tuple[Constant, ...]
     buffers: tuple[Buffer, ...]

@@ -82,6 +82,7 @@ def render_project(
         "platform": platform,
         "engine": engine,
         "sources": sources,
+        "sections": _sections(plan, board, platform),
         "context_section": f"FC_{region.section.upper()}_BSS",
         "version": __version__,
         "nn_version": NN_VERSION,
@@ -95,6 +96,18 @@ def render_project(
         origins[name] = f"templates/{template}"
     files["MANIFEST.json"] = _manifest(plan, board, clock, files, origins)
     return Project(files, origins)
+
+
+def _sections(plan: Plan, board: Board, platform: Platform) -> dict[str, str]:
+    """Attribute that puts each constant into its memory, by symbol; empty where it stays in flash."""
+    prefixes = {"dtcm": "dtcm_rodata", "itcm": "itcm_rodata"}
+    attributes = {}
+    for constant in plan.constants:
+        memory = board.part.memory(constant.region)
+        prefix = prefixes.get(memory.kind, f"{memory.section}_data")
+        placed = platform == "stm32h7" and memory.kind != "flash"
+        attributes[constant.symbol] = f', section(".{prefix}.{constant.symbol}")' if placed else ""
+    return attributes
 
 
 def _runtime_sources(platform: Platform) -> dict[str, bytes]:

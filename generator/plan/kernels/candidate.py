@@ -51,9 +51,8 @@ class Candidate:
     overlap_bytes: int | None = None
     """So far below its first input, or farther, the output may start and overlap it: what the kernel writes
     over, it has read. None: never."""
-    weights_read_bytes: int | None = None
-    """Bytes of weights that one run reads from where they are stored, if the kernel was made to read them few
-    times; each pass reads all of them."""
+    passes: int = 1
+    """How often its tables are read through, one after the other."""
 
     @property
     def estimated_cycles(self) -> int:

@@ -32,6 +32,11 @@ from generator.plan.kernels.winograd import winograd
 from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, TILE, groups, pack_pairs
 from generator.requantize import conv_multipliers
 
+_TILES_TOGETHER = (1, 2, 3, 4, 6, 8)
+"""Tiles that may be gathered before any meets the weights."""
+_BLOCK_BYTES = 8 << 10
+"""Weights that several tiles meet in turn: half of the data cache."""
+
 
 def view_scratch_bytes(depth: int, channels: int, columns: int) -> int:
     """Twin of fc_view_scratch_size: int16 columns, and a patch of bytes where channels are no whole words."""
@@ -175,35 +180,49 @@ class _Convolution:
         outputs = height * width // (window[0] * window[1])
         work = self.work(height * width, TILE)
         kept = ", the greatest of each window scaled" if pooled else ""
-        return [
-            Candidate(
-                name=name,
-                function="fc_conv_2d_tiles_s8",
-                params_type="fc_conv_2d_tiles",
-                params=(
-                    *((f"view.{name}", value) for name, value in self.view),
-                    *fields(
-                        output_height=height,
-                        output_width=width,
-                        output_channels=channels,
-                        window_height=window[0],
-                        window_width=window[1],
-                        tiles=1,
-                        block=pairs,
-                        one_sided=mixed.one_sided,
+        all_tiles = -(-outputs // (1 if pooled else TILE))
+        pair_bytes = mixed.tables[0].size_bytes // pairs
+        candidates = []
+        for tiles in sorted({min(count, all_tiles) for count in _TILES_TOGETHER}):
+            passes = -(-all_tiles // tiles)
+            block = pairs if tiles == 1 else max(1, min(pairs, _BLOCK_BYTES // pair_bytes))
+            candidates.append(
+                Candidate(
+                    name=name,
+                    function="fc_conv_2d_tiles_s8",
+                    params_type="fc_conv_2d_tiles",
+                    params=(
+                        *((f"view.{name}", value) for name, value in self.view),
+                        *fields(
+                            output_height=height,
+                            output_width=width,
+                            output_channels=channels,
+                            window_height=window[0],
+                            window_width=window[1],
+                            tiles=tiles,
+                            block=block,
+                            one_sided=mixed.one_sided,
+                        ),
                     ),
-                ),
-                why=f"{self.why}; four pixels by two mixed channels{kept}",
-                work=Work(work.products, work.gathered, outputs * channels),
-                macs=height * width * self.depth * channels,
-                tables=mixed.tables,
-                scratch_bytes=conv_2d_tiles_scratch_bytes(
-                    self.depth, self.shape[3], channels, outputs, 1, pooled=pooled
-                ),
-                scratch_type="int16_t",
-                overlap_bytes=self.overlap((height, width), window, 1 if pooled else TILE),
+                    why=f"{self.why}; four pixels by two mixed channels{kept}; {tiles} of {all_tiles} tiles share "
+                    "a pass over the weights",
+                    work=Work(
+                        work.products,
+                        work.gathered,
+                        outputs * channels,
+                        all_tiles * -(-pairs // block) if tiles > 1 else all_tiles,
+                    ),
+                    macs=height * width * self.depth * channels,
+                    tables=mixed.tables,
+                    scratch_bytes=conv_2d_tiles_scratch_bytes(
+                        self.depth, self.shape[3], channels, outputs, tiles, pooled=pooled
+                    ),
+                    scratch_type="int16_t",
+                    overlap_bytes=self.overlap((height, width), window, tiles * (1 if pooled else TILE)),
+                    passes=passes,
+                )
             )
-        ]
+        return candidates
 
 
 def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -225,6 +244,7 @@ def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.shape[3]),
         scratch_type="int16_t",
         overlap_bytes=convolution.overlap((height, width), together=COLUMNS),
+        passes=-(-pixels // COLUMNS),
     )
     tiled = convolution.tiled(f"{plain.name}_tiles", height, width, (1, 1))
     return [*tiled, plain, *winograd(graph, operator)]
@@ -272,6 +292,7 @@ def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             convolution.depth, convolution.shape[3], window_h * covered[1] * channels
         ),
         scratch_type="int16_t",
+        passes=-(-covered[0] * covered[1] // COLUMNS),
     )
     if window_h * window_w != TILE or attributes.pool.activation is not Activation.NONE:
         return [plain, *winograd(graph, operator)]

@@ -184,7 +184,7 @@ def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) ->
         tables=(weights, layer.channels.table),
         scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
         scratch_type="int32_t",
-        weights_read_bytes=passes * weights.size_bytes,
+        passes=passes,
     )
 
 
