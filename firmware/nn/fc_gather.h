@@ -58,30 +58,76 @@ FC_INLINE void fc_gather_words(const struct fc_view *v, const int8_t *input, int
     }
 }
 
-FC_INLINE void fc_gather_bytes(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
-                               int8_t *patch, int16_t *column, int32_t stride)
+/* Bytes of a kernel's row that make whole words, and those that are left. */
+FC_INLINE int32_t fc_view_row_words(const struct fc_view *v)
 {
-    const int32_t channels = v->input_channels, run = v->kernel_width * channels;
+    return v->kernel_width * v->input_channels / FC_GROUP;
+}
+
+FC_INLINE int32_t fc_view_row_rest(const struct fc_view *v)
+{
+    return v->kernel_width * v->input_channels % FC_GROUP;
+}
+
+/* A patch has the whole words of all rows first, then what is left of each (generator/plan/packing.py): so all but
+ * those few bytes are loaded as words, wherever they lie. */
+FC_INLINE void fc_gather_inside(const struct fc_view *v, const int8_t *first, int16_t *column, int32_t stride)
+{
+    const int32_t pitch = v->dilation_height * v->input_width * v->input_channels;
+    const int32_t words = fc_view_row_words(v), rest = fc_view_row_rest(v), left = v->kernel_height * rest;
+#pragma GCC unroll 4
+    for (int32_t ky = 0; ky < v->kernel_height; ky++) {
+        column = fc_widen(first + ky * pitch, words * FC_GROUP, column, stride);
+    }
+#pragma GCC unroll 4
+    for (int32_t start = 0; start < left; start += FC_GROUP) {
+        const int32_t end = left < start + FC_GROUP ? left : start + FC_GROUP;
+        uint32_t word = 0;
+#pragma GCC unroll 4
+        for (int32_t i = start; i < end; i++) {
+            const int8_t *byte = first + (i / rest) * pitch + words * FC_GROUP + i % rest;
+            word |= (uint32_t)(uint8_t)*byte << (8 * (i - start));
+        }
+        fc_store_word(column, fc_even_bytes(word));
+        fc_store_word(column + stride, fc_odd_bytes(word));
+        column += 2 * stride;
+    }
+}
+
+/* The same at a border, where some bytes are padding, by way of `patch`. */
+FC_INLINE void fc_gather_border(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
+                                int8_t *patch, int16_t *column, int32_t stride)
+{
+    const int32_t channels = v->input_channels, whole = fc_view_row_words(v) * FC_GROUP;
+    const int32_t rest = fc_view_row_rest(v);
     for (int32_t ky = 0; ky < v->kernel_height; ky++) {
         const int32_t y = first_y + ky * v->dilation_height;
-        int8_t *bytes = patch + ky * run;
-        const int8_t *row = input + y * v->input_width * channels;
-        if (y < 0 || y >= v->input_height) {
-            memset(bytes, v->padding, (size_t)run);
-        } else if (v->dilation_width == 1 && first_x >= 0 && first_x + v->kernel_width <= v->input_width) {
-            memcpy(bytes, row + first_x * channels, (size_t)run);
-        } else {
-            for (int32_t kx = 0; kx < v->kernel_width; kx++) {
-                const int32_t x = first_x + kx * v->dilation_width;
-                if (x < 0 || x >= v->input_width) {
-                    memset(bytes + kx * channels, v->padding, (size_t)channels);
-                } else {
-                    memcpy(bytes + kx * channels, row + x * channels, (size_t)channels);
-                }
+        const bool row_inside = y >= 0 && y < v->input_height;
+        int8_t *words = patch + ky * whole, *bytes = patch + v->kernel_height * whole + ky * rest;
+        int32_t at = 0;
+        for (int32_t kx = 0; kx < v->kernel_width; kx++) {
+            const int32_t x = first_x + kx * v->dilation_width;
+            const bool inside = row_inside && x >= 0 && x < v->input_width;
+            const int8_t *pixel = input + (inside ? (y * v->input_width + x) * channels : 0);
+            for (int32_t c = 0; c < channels; c++, at++) {
+                *(at < whole ? words + at : bytes + (at - whole)) = inside ? pixel[c] : (int8_t)v->padding;
             }
         }
     }
     (void)fc_widen(patch, fc_view_groups(v) * FC_GROUP, column, stride);
+}
+
+FC_INLINE void fc_gather_bytes(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
+                               int8_t *patch, int16_t *column, int32_t stride)
+{
+    const int32_t last_y = first_y + (v->kernel_height - 1) * v->dilation_height;
+    if (v->dilation_width == 1 && first_x >= 0 && first_x + v->kernel_width <= v->input_width && first_y >= 0 &&
+        last_y < v->input_height) {
+        const int8_t *first = input + (first_y * v->input_width + first_x) * v->input_channels;
+        fc_gather_inside(v, first, column, stride);
+    } else {
+        fc_gather_border(v, input, first_y, first_x, patch, column, stride);
+    }
 }
 
 /* Column number `index` of `columns`, whose words alternate in `scratch` (fc_view_scratch_size): what output pixel

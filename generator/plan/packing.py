@@ -24,6 +24,18 @@ def groups(depth: int) -> int:
     return -(-depth // GROUP)
 
 
+def in_gathered_order(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(channels, kernel height, kernel width, channels in) as (channels, depth), in the order of fc_gather.h.
+
+    Whole words of each kernel row come first, then what is left of each row.
+    """
+    channels, height, width, depth = weights.shape
+    rows = weights.reshape(channels, height, width * depth)
+    whole = width * depth // GROUP * GROUP
+    parts = [part.reshape(channels, -1) for part in (rows[..., :whole], rows[..., whole:])]
+    return np.concatenate(parts, axis=1)
+
+
 def pack_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     """(channels, depth) into pairs of channels, two products of both per word, zero-padded to whole groups.
 

@@ -29,7 +29,15 @@ from generator.plan.kernels.candidate import (
 from generator.plan.kernels.overlap import overlap_bytes
 from generator.plan.kernels.tiles import mixed_tables
 from generator.plan.kernels.winograd import winograd
-from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, TILE, groups, pack_pairs
+from generator.plan.packing import (
+    COLUMNS,
+    COLUMNS_MARGIN_BYTES,
+    GROUP,
+    TILE,
+    groups,
+    in_gathered_order,
+    pack_pairs,
+)
 from generator.requantize import conv_multipliers
 
 _TILES_TOGETHER = (1, 2, 3, 4, 6, 8)
@@ -87,9 +95,8 @@ class _Convolution:
 
     @property
     def weights(self) -> NDArray[np.int8]:
-        """Channels by depth."""
-        values = cast("NDArray[np.int8]", self.graph.operand(self.operator, 1).values)
-        return values.reshape(self.shape[0], self.depth)
+        """Channels by depth, in the order in which inputs are gathered."""
+        return in_gathered_order(cast("NDArray[np.int8]", self.graph.operand(self.operator, 1).values))
 
     @property
     def biases(self) -> list[int]:
