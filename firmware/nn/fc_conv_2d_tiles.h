@@ -81,12 +81,12 @@ FC_INLINE struct fc_pixel fc_gather_tile(const struct fc_conv_2d_tiles *p, const
 
 /* input    as the view tells
  * weights  pairs * (groups * 8 + 4) bytes, mixed (generator/plan/packing.py)
- * channels an entry per channel, an even number
+ * channels an entry per pair of channels
  * scratch  fc_conv_2d_tiles_scratch_size bytes, 4-byte aligned
  * output   output_height * output_width * output_channels, or a window's greatest for each; may overlap the
  *          input from below as far as generator/plan/kernels/overlap.py allows */
 FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
-                                   const struct fc_down_channel *channels, int16_t *scratch, int8_t *output)
+                                   const struct fc_pair *channels, int16_t *scratch, int8_t *output)
 {
     const bool pooled = fc_conv_2d_tiles_pooled(p);
     const int32_t groups = fc_view_groups(&p->view), pairs = fc_conv_2d_tiles_pairs(p);
@@ -110,10 +110,10 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
                 const int32_t count = outputs - first < per_tile ? outputs - first : per_tile;
                 const bool fits = p->output_channels % 2 == 0 && count == per_tile;
                 int8_t *result = output + first * p->output_channels + 2 * pair;
-                struct fc_tile tile = {
+                const struct fc_tile tile = {
                     .weights = weights + pair * pair_bytes,
                     .columns = scratch + i * column_halves,
-                    .channels = channels + 2 * pair,
+                    .pairs = channels + pair,
                     .output = fits ? result : aside,
                     .stride = fits ? p->output_channels : 2 * pairs,
                     .groups = groups,

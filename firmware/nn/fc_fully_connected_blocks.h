@@ -89,31 +89,14 @@ FC_INLINE void fc_dot_pair(const int8_t *weights, const int8_t *inputs, int32_t 
     sums[1] = first;
 }
 
-/* What a pair's sums start from. */
-FC_INLINE void fc_start_pair(const struct fc_down_channel channels[2], int32_t *mixed, int32_t *first)
-{
-    *first = channels[0].bias;
-    *mixed = (int32_t)((uint32_t)channels[0].bias + ((uint32_t)channels[1].bias << 8));
-}
-
-/* The outputs that they give, first unit first. */
-FC_INLINE void fc_end_pair(const struct fc_down_channel channels[2], int32_t mixed, int32_t first, bool one_sided,
-                           int32_t outputs[2])
-{
-    const int32_t twice_first = (int32_t)((uint32_t)first << 1);
-    const int32_t twice_second = (int32_t)((uint32_t)mixed - (uint32_t)first) >> 7;
-    outputs[0] = fc_saturate_8(fc_scale_twice(twice_first, channels[0], one_sided));
-    outputs[1] = fc_saturate_8(fc_scale_twice(twice_second, channels[1], one_sided));
-}
-
 /* input    rows * depth
  * weights  groups * 8 bytes a pair of units, words of a whole block's pairs alternating; FC_WEIGHTS_END behind each
  *          block, and behind each pair of those that make no block
- * channels an entry per unit, an even number
+ * channels an entry per pair of units
  * scratch  fc_fully_connected_blocks_scratch_size bytes, if any
  * output   rows * units; must not overlap input */
 FC_INLINE void fc_fully_connected_blocks_s8(const struct fc_fully_connected_blocks *p, const int8_t *input,
-                                            const int8_t *weights, const struct fc_down_channel *channels,
+                                            const int8_t *weights, const struct fc_pair *channels,
                                             int8_t *scratch, int8_t *output)
 {
     const int32_t groups = fc_fully_connected_blocks_groups(p), pairs = (p->units + 1) / 2;
@@ -125,37 +108,40 @@ FC_INLINE void fc_fully_connected_blocks_s8(const struct fc_fully_connected_bloc
         }
         const int8_t *packed = weights;
         int8_t *outputs = output + row * p->units;
-        const struct fc_down_channel *channel = channels;
+        const struct fc_pair *channel = channels;
         int32_t pair = 0;
         for (; pair + FC_BLOCK_PAIRS <= p->units / 2; pair += FC_BLOCK_PAIRS) {
             int32_t sums[2 * FC_BLOCK_PAIRS], results[2 * FC_BLOCK_PAIRS];
 #pragma GCC unroll 4
             for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
-                fc_start_pair(channel + 2 * i, sums + i, sums + FC_BLOCK_PAIRS + i);
+                sums[i] = channel[i].mixed_bias;
+                sums[FC_BLOCK_PAIRS + i] = channel[i].first_bias;
             }
             fc_dot_block(packed, inputs, groups, sums);
             packed += FC_BLOCK_PAIRS * groups * 2 * FC_GROUP + (int32_t)sizeof FC_WEIGHTS_END;
             /* All before any is stored: a store of bytes might change the channels, for all a compiler knows. */
 #pragma GCC unroll 4
             for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
-                fc_end_pair(channel + 2 * i, sums[i], sums[FC_BLOCK_PAIRS + i], p->one_sided, results + 2 * i);
+                const int32_t mixed = sums[i], first = sums[FC_BLOCK_PAIRS + i];
+                results[2 * i] = fc_first_output(channel + i, (int32_t)((uint32_t)first << 1), p->one_sided);
+                results[2 * i + 1] = fc_second_output(channel + i, fc_twice_second(mixed, first), p->one_sided);
             }
 #pragma GCC unroll 8
             for (int32_t i = 0; i < 2 * FC_BLOCK_PAIRS; i++) {
                 outputs[i] = (int8_t)results[i];
             }
-            channel += 2 * FC_BLOCK_PAIRS;
+            channel += FC_BLOCK_PAIRS;
             outputs += 2 * FC_BLOCK_PAIRS;
         }
-        for (; pair < pairs; pair++, channel += 2, outputs += 2) {
-            int32_t sums[2], results[2];
-            fc_start_pair(channel, sums, sums + 1);
+        for (; pair < pairs; pair++, channel++, outputs += 2) {
+            int32_t sums[2] = {channel->mixed_bias, channel->first_bias};
             fc_dot_pair(packed, inputs, groups, sums);
             packed += groups * 2 * FC_GROUP + (int32_t)sizeof FC_WEIGHTS_END;
-            fc_end_pair(channel, sums[0], sums[1], p->one_sided, results);
-            outputs[0] = (int8_t)results[0];
+            const int32_t twice = (int32_t)((uint32_t)sums[1] << 1);
+            const int32_t second = fc_second_output(channel, fc_twice_second(sums[0], sums[1]), p->one_sided);
+            outputs[0] = (int8_t)fc_first_output(channel, twice, p->one_sided);
             if (2 * pair + 1 < p->units) {
-                outputs[1] = (int8_t)results[1];
+                outputs[1] = (int8_t)second;
             }
         }
     }
@@ -163,7 +149,7 @@ FC_INLINE void fc_fully_connected_blocks_s8(const struct fc_fully_connected_bloc
 
 /* The same where inputs come in whole words. */
 FC_INLINE void fc_fully_connected_blocks_words_s8(const struct fc_fully_connected_blocks *p, const int8_t *input,
-                                                  const int8_t *weights, const struct fc_down_channel *channels,
+                                                  const int8_t *weights, const struct fc_pair *channels,
                                                   int8_t *output)
 {
     fc_fully_connected_blocks_s8(p, input, weights, channels, (int8_t *)0, output);

@@ -16,16 +16,43 @@
 #define FC_TILE 4 /* columns; their words alternate */
 #define FC_WEIGHTS_END UINT32_C(0x80008000) /* behind each pair */
 
+/* A pair of output channels: how sums become outputs (see fc_down_channel), and what they start from. */
+struct fc_pair {
+    int32_t first_mantissa, first_shift, first_rounding;
+    int32_t second_mantissa, second_shift, second_rounding;
+    int32_t mixed_bias; /* 256 * second + first, wrapping */
+    int32_t first_bias;
+};
+
 /* What a call works through: pairs of channels until `weights` meets `end`. */
 struct fc_tile {
     const int8_t *weights;                  /* of the next pair: groups * 8 bytes and FC_WEIGHTS_END */
     const int16_t *columns;                 /* groups * 4 halves each; FC_COLUMNS_MARGIN behind */
-    const struct fc_down_channel *channels; /* of the next pair */
+    const struct fc_pair *pairs;            /* of the next pair */
     int8_t *output;                         /* of the next pair, first column */
     int32_t stride;                         /* bytes from one column's outputs to the next one's */
     int32_t groups;                         /* of four products, at least 1 */
     const int8_t *end;
 };
+
+/* Twice the second channel's sum. */
+FC_INLINE int32_t fc_twice_second(int32_t mixed, int32_t first)
+{
+    return (int32_t)((uint32_t)mixed - (uint32_t)first) >> 7;
+}
+
+/* int8 outputs of twice the sums. */
+FC_INLINE int32_t fc_first_output(const struct fc_pair *pair, int32_t twice, bool one_sided)
+{
+    const struct fc_down_channel channel = {0, pair->first_mantissa, pair->first_shift, pair->first_rounding};
+    return fc_saturate_8(fc_scale_twice(twice, channel, one_sided));
+}
+
+FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bool one_sided)
+{
+    const struct fc_down_channel channel = {0, pair->second_mantissa, pair->second_shift, pair->second_rounding};
+    return fc_saturate_8(fc_scale_twice(twice, channel, one_sided));
+}
 
 #if defined(__ARM_FEATURE_SIMD32)
 /* Functions of their own, because they take every register: r0 weights, r1 columns, r2 mixed and r3 first channel's
@@ -44,91 +71,88 @@ struct fc_tile {
     "smlad r10, r3, r12, r10; ldr r12, [r1, #32]!; smlad r7, r2, lr, r7\n" \
     "ldr r2, [r0, #8]!; smlad r11, r3, lr, r11; ldr lr, [r1, #4]\n"
 
-/* Sums into outputs, and on to the next pair. r2 becomes the end, r12 the call. */
+/* Sums into outputs, and on to the next pair. r2 becomes the end. */
 #define FC_TILE_SCALE_ONE_SIDED \
-    "ldr r12, [sp]; sub r5, r5, r9; sub r7, r7, r11; add r0, r0, #4; str r0, [r12]\n" \
-    "ldr r0, [r12, #8]; add r9, r9, r9; sub r6, r6, r10; ldrd r1, r2, [r0, #4]\n" \
-    "add r11, r11, r11; add r10, r10, r10; ldr r3, [r0, #12]; smmulr r10, r10, r1\n" \
-    "smmulr r9, r9, r1; asr r7, r7, #7; sub r4, r4, r8; add r8, r8, r8; asr r5, r5, #7\n" \
-    "smmulr r8, r8, r1; add r10, r10, r3; smmulr r11, r11, r1; asr r6, r6, #7\n" \
-    "asr r10, r10, r2; add r8, r8, r3; asr r8, r8, r2; add r9, r9, r3; asr r9, r9, r2\n" \
-    "add r11, r11, r3; asr r11, r11, r2; ldr r3, [r0, #28]; ldrd r1, r2, [r0, #20]\n" \
-    "ssat r11, #8, r11; add r0, r0, #32; smmulr r5, r5, r1; asr r4, r4, #7\n" \
-    "ssat r10, #8, r10; smmulr r4, r4, r1; ssat r9, #8, r9; str r0, [r12, #8]\n" \
-    "ldrd r0, lr, [r12, #12]; smmulr r6, r6, r1; add r5, r5, r3; ssat r8, #8, r8\n" \
-    "add r4, r4, r3; add r6, r6, r3; asr r4, r4, r2; asr r5, r5, r2; smmulr r7, r7, r1\n" \
-    "add r1, r0, lr, lsl #1; ssat r4, #8, r4; strb r9, [r0, lr]; strb r11, [r1, lr]\n" \
-    "add r7, r7, r3; asr r6, r6, r2; strb r8, [r0]; strb r4, [r0, #1]; asr r7, r7, r2\n" \
-    "ssat r6, #8, r6; strb r10, [r1]; strb r6, [r1, #1]; add r1, r1, lr; ssat r7, #8, r7\n" \
-    "add r0, r0, #2; str r0, [r12, #12]; add r0, r0, lr; ssat r5, #8, r5\n" \
-    "strb r7, [r1, #1]; strb r5, [r0, #-1]; ldr r2, [r12, #24]\n"
+    "sub r5, r5, r9; ldr r3, [sp, #4]; asr r5, r5, #7; sub r7, r7, r11; ldrd r1, r2, [r3]\n" \
+    "sub r4, r4, r8; add r11, r11, r11; sub r6, r6, r10; add r8, r8, r8\n" \
+    "smmulr r8, r8, r1; add r9, r9, r9; smmulr r9, r9, r1; ldr r12, [r3, #8]\n" \
+    "smmulr r11, r11, r1; asr r7, r7, #7; asr r6, r6, #7; add r10, r10, r10\n" \
+    "smmulr r10, r10, r1; add r11, r11, r12; asr r11, r11, r2; add r9, r9, r12\n" \
+    "add r8, r8, r12; asr r4, r4, #7; add r10, r10, r12; asr r9, r9, r2; add r0, r0, #4\n" \
+    "asr r8, r8, r2; asr r10, r10, r2; ldrd r1, r2, [r3, #12]; ssat r9, #8, r9\n" \
+    "ldr r12, [r3, #20]; add r3, r3, #32; smmulr r6, r6, r1; ssat r11, #8, r11\n" \
+    "smmulr r7, r7, r1; ssat r10, #8, r10; smmulr r4, r4, r1; add r6, r6, r12\n" \
+    "smmulr r5, r5, r1; add r7, r7, r12; asr r6, r6, r2; ssat r8, #8, r8; ssat r6, #8, r6\n" \
+    "add r5, r5, r12; asr r5, r5, r2; add r4, r4, r12; asr r7, r7, r2; str r3, [sp, #4]\n" \
+    "ldrd r3, lr, [sp, #8]; ssat r5, #8, r5; asr r4, r4, r2; ldr r2, [sp, #20]\n" \
+    "ssat r4, #8, r4; add r1, r3, lr, lsl #1; ssat r7, #8, r7; bfi r8, r4, #8, #24\n" \
+    "strh r8, [r3]; bfi r11, r7, #8, #24; strh r11, [r1, lr]; bfi r10, r6, #8, #24\n" \
+    "strh r10, [r1]; bfi r9, r5, #8, #24; strh r9, [r3, lr]; add r3, r3, #2\n" \
+    "str r3, [sp, #8]\n"
 
 #define FC_TILE_SCALE \
-    "sub r6, r6, r10; ldr r12, [sp]; sub r4, r4, r8; sub r7, r7, r11; add r0, r0, #4\n" \
-    "str r0, [r12]; ldr r0, [r12, #8]; asr r7, r7, #7; sub r5, r5, r9; add r11, r11, r11\n" \
-    "ldrd r1, r2, [r0, #4]; add r8, r8, r8; add r9, r9, r9; asr r5, r5, #7\n" \
-    "smmulr r9, r9, r1; smmulr r11, r11, r1; add r10, r10, r10; smmulr r10, r10, r1\n" \
-    "asr r4, r4, #7; smmulr r8, r8, r1; add r9, r9, r9, asr #31; ldr r3, [r0, #12]\n" \
-    "add r11, r11, r11, asr #31; add r9, r9, r3; add r10, r10, r10, asr #31\n" \
-    "add r8, r8, r8, asr #31; add r10, r10, r3; asr r9, r9, r2; add r8, r8, r3\n" \
-    "asr r8, r8, r2; add r11, r11, r3; ldr r3, [r0, #28]; asr r10, r10, r2\n" \
-    "asr r11, r11, r2; ldrd r1, r2, [r0, #20]; add r0, r0, #32; asr r6, r6, #7\n" \
-    "ssat r11, #8, r11; smmulr r5, r5, r1; ssat r9, #8, r9; smmulr r4, r4, r1\n" \
-    "ssat r10, #8, r10; smmulr r7, r7, r1; ssat r8, #8, r8; str r0, [r12, #8]\n" \
-    "ldrd r0, lr, [r12, #12]; add r4, r4, r4, asr #31; smmulr r6, r6, r1\n" \
-    "add r1, r0, lr, lsl #1; strb r8, [r0]; add r7, r7, r7, asr #31; strb r9, [r0, lr]\n" \
-    "strb r10, [r1]; add r6, r6, r6, asr #31; add r6, r6, r3; add r5, r5, r5, asr #31\n" \
-    "add r4, r4, r3; asr r6, r6, r2; asr r4, r4, r2; strb r11, [r1, lr]; ssat r6, #8, r6\n" \
-    "add r7, r7, r3; asr r7, r7, r2; strb r6, [r1, #1]; ssat r4, #8, r4; add r5, r5, r3\n" \
-    "strb r4, [r0, #1]; add r1, r1, lr; ssat r7, #8, r7; add r0, r0, #2\n" \
-    "str r0, [r12, #12]; asr r5, r5, r2; strb r7, [r1, #1]; add r0, r0, lr\n" \
-    "ssat r5, #8, r5; strb r5, [r0, #-1]; ldr r2, [r12, #24]\n"
+    "ldr r3, [sp, #4]; sub r6, r6, r10; sub r4, r4, r8; add r0, r0, #4; ldrd r1, r2, [r3]\n" \
+    "add r8, r8, r8; add r10, r10, r10; sub r5, r5, r9; add r9, r9, r9; smmulr r9, r9, r1\n" \
+    "asr r4, r4, #7; smmulr r8, r8, r1; sub r7, r7, r11; asr r5, r5, #7\n" \
+    "smmulr r10, r10, r1; add r11, r11, r11; add r9, r9, r9, asr #31\n" \
+    "add r8, r8, r8, asr #31; smmulr r11, r11, r1; add r10, r10, r10, asr #31\n" \
+    "ldr r12, [r3, #8]; add r8, r8, r12; asr r7, r7, #7; add r9, r9, r12\n" \
+    "add r11, r11, r11, asr #31; asr r8, r8, r2; add r10, r10, r12; asr r9, r9, r2\n" \
+    "asr r10, r10, r2; add r11, r11, r12; asr r11, r11, r2; ldr r12, [r3, #20]\n" \
+    "ldrd r1, r2, [r3, #12]; asr r6, r6, #7; ssat r8, #8, r8; smmulr r7, r7, r1\n" \
+    "ssat r9, #8, r9; smmulr r4, r4, r1; smmulr r5, r5, r1; add r3, r3, #32\n" \
+    "str r3, [sp, #4]; add r7, r7, r7, asr #31; smmulr r6, r6, r1\n" \
+    "add r4, r4, r4, asr #31; ldrd r3, lr, [sp, #8]; add r5, r5, r5, asr #31\n" \
+    "add r4, r4, r12; add r6, r6, r6, asr #31; add r5, r5, r12; ssat r10, #8, r10\n" \
+    "ssat r11, #8, r11; add r6, r6, r12; asr r5, r5, r2; asr r6, r6, r2; asr r4, r4, r2\n" \
+    "ssat r4, #8, r4; add r7, r7, r12; ssat r5, #8, r5; add r1, r3, lr, lsl #1\n" \
+    "bfi r9, r5, #8, #24; strh r9, [r3, lr]; bfi r8, r4, #8, #24; strh r8, [r3]\n" \
+    "ssat r6, #8, r6; add r3, r3, #2; asr r7, r7, r2; ldr r2, [sp, #20]; ssat r7, #8, r7\n" \
+    "str r3, [sp, #8]; bfi r10, r6, #8, #24; strh r10, [r1]; bfi r11, r7, #8, #24\n" \
+    "strh r11, [r1, lr]\n"
 
 /* The same for the greatest of the four columns: scaling keeps their order. */
 #define FC_TILE_MAX_SCALE_ONE_SIDED \
-    "sub r4, r4, r8; sub r5, r5, r9; ldr r12, [sp]; sub r6, r6, r10; sub r7, r7, r11\n" \
-    "cmp r8, r9; it lt; movlt r8, r9; add r0, r0, #4; str r0, [r12]; ldr r0, [r12, #8]\n" \
-    "cmp r10, r11; it lt; movlt r10, r11; ldrd r1, r2, [r0, #4]; ldr r3, [r0, #12]\n" \
-    "cmp r4, r5; it lt; movlt r4, r5; cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt\n" \
-    "movlt r8, r10; add r8, r8, r8; smmulr r8, r8, r1; cmp r4, r6; it lt; movlt r4, r6\n" \
-    "asr r4, r4, #7; add r8, r8, r3; asr r8, r8, r2; ldr r3, [r0, #28]\n" \
-    "ldrd r1, r2, [r0, #20]; add r0, r0, #32; str r0, [r12, #8]; smmulr r4, r4, r1\n" \
-    "ldr r0, [r12, #12]; ssat r8, #8, r8; strb r8, [r0]; add r4, r4, r3; asr r4, r4, r2\n" \
-    "ssat r4, #8, r4; strb r4, [r0, #1]; ldr r2, [r12, #24]; add r0, r0, #2\n" \
-    "str r0, [r12, #12]\n"
+    "sub r6, r6, r10; sub r4, r4, r8; cmp r8, r9; it lt; movlt r8, r9; ldr r3, [sp, #4]\n" \
+    "sub r5, r5, r9; cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5\n" \
+    "sub r7, r7, r11; cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10\n" \
+    "ldrd r1, r2, [r3]; add r8, r8, r8; ldr r12, [r3, #8]; smmulr r8, r8, r1; cmp r4, r6\n" \
+    "it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r12; asr r8, r8, r2\n" \
+    "ldrd r1, r2, [r3, #12]; smmulr r4, r4, r1; add r0, r0, #4; ssat r8, #8, r8\n" \
+    "ldr r12, [r3, #20]; add r3, r3, #32; add r4, r4, r12; str r3, [sp, #4]\n" \
+    "ldr r3, [sp, #8]; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4\n" \
+    "bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
 
 #define FC_TILE_MAX_SCALE \
-    "add r0, r0, #4; ldr r12, [sp]; sub r4, r4, r8; sub r5, r5, r9; str r0, [r12]\n" \
-    "sub r7, r7, r11; cmp r8, r9; it lt; movlt r8, r9; sub r6, r6, r10; cmp r10, r11\n" \
-    "it lt; movlt r10, r11; ldr r0, [r12, #8]; cmp r4, r5; it lt; movlt r4, r5\n" \
-    "cmp r6, r7; it lt; movlt r6, r7; ldrd r1, r2, [r0, #4]; ldr r3, [r0, #12]\n" \
+    "sub r6, r6, r10; sub r4, r4, r8; sub r5, r5, r9; ldr r3, [sp, #4]; sub r7, r7, r11\n" \
+    "cmp r8, r9; it lt; movlt r8, r9; ldrd r1, r2, [r3]; cmp r10, r11; it lt\n" \
+    "movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5; cmp r6, r7; it lt; movlt r6, r7\n" \
     "cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8; smmulr r8, r8, r1; cmp r4, r6\n" \
-    "it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r8, asr #31; add r8, r8, r3\n" \
-    "asr r8, r8, r2; ldrd r1, r2, [r0, #20]; ssat r8, #8, r8; ldr r3, [r0, #28]\n" \
-    "add r0, r0, #32; smmulr r4, r4, r1; str r0, [r12, #8]; ldr r0, [r12, #12]\n" \
-    "add r4, r4, r4, asr #31; add r4, r4, r3; asr r4, r4, r2; ldr r2, [r12, #24]\n" \
-    "strb r8, [r0]; ssat r4, #8, r4; strb r4, [r0, #1]; add r0, r0, #2\n" \
-    "str r0, [r12, #12]\n"
+    "it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r8, asr #31; ldr r12, [r3, #8]\n" \
+    "add r8, r8, r12; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]\n" \
+    "ssat r8, #8, r8; add r3, r3, #32; smmulr r4, r4, r1; add r0, r0, #4\n" \
+    "add r4, r4, r4, asr #31; str r3, [sp, #4]; add r4, r4, r12; asr r4, r4, r2\n" \
+    "ldr r2, [sp, #20]; ldr r3, [sp, #8]; ssat r4, #8, r4; bfi r8, r4, #8, #24\n" \
+    "strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
 
 #define FC_TILE_FUNCTION(name, scale)                                                                          \
     __attribute__((naked, noinline, unused)) static void name(                                               \
-        __attribute__((unused)) struct fc_tile *tile)                                                        \
+        __attribute__((unused)) const struct fc_tile *tile)                                                  \
     {                                                                                                        \
-        __asm__ volatile("push {r0, r4-r11, lr}\n"                                                           \
-                         "mov r12, r0\n"                                                                     \
-                         "1: ldmia r12, {r0, r1, r3}\n"                                                      \
-                         "ldr r2, [r12, #20]; ldr r8, [r3]\n"                                                \
-                         "ldr r4, [r3, #16]; ldr r12, [r1]\n"                                                \
-                         "tst r2, #1; ldr r2, [r0]; ldr lr, [r1, #4]\n"                                      \
-                         "add r4, r8, r4, lsl #8; mov r9, r8; mov r10, r8; mov r11, r8\n"                    \
-                         "mov r5, r4; mov r6, r4; mov r7, r4\n"                                              \
+        __asm__ volatile("push {r4-r11, lr}\n"                                                               \
+                         "ldmia r0, {r0-r6}\n"                                                               \
+                         "push {r1-r6}\n" /* columns, pairs, output, stride, groups, end */                  \
+                         "1: ldrd r1, r3, [sp]; ldr r2, [sp, #16]; ldrd r4, r8, [r3, #24]\n"                 \
+                         "ldrd r12, lr, [r1]; mov r6, r4; mov r11, r8; tst r2, #1; mov r7, r4\n"             \
+                         "mov r5, r4; mov r9, r8; mov r10, r8; ldr r2, [r0]\n"                               \
                          "bne 3f\n" /* an odd number of groups */                                            \
                          "2:\n" FC_TILE_GROUP                                                                \
                          "3:\n" FC_TILE_GROUP                                                                \
                          "cmp r2, #0x80008000\n" /* FC_WEIGHTS_END */                                        \
                          "bne 2b\n" scale                                                                    \
-                         "ldr r0, [r12]; cmp r0, r2; bne 1b\n"                                               \
-                         "pop {r0, r4-r11, pc}\n");                                                          \
+                         "cmp r0, r2; bne 1b\n"                                                              \
+                         "add sp, sp, #24\n"                                                                 \
+                         "pop {r4-r11, pc}\n");                                                              \
     }
 FC_TILE_FUNCTION(fc_tile_one_sided, FC_TILE_SCALE_ONE_SIDED)
 FC_TILE_FUNCTION(fc_tile_two_sided, FC_TILE_SCALE)
@@ -136,7 +160,7 @@ FC_TILE_FUNCTION(fc_tile_max_one_sided, FC_TILE_MAX_SCALE_ONE_SIDED)
 FC_TILE_FUNCTION(fc_tile_max_two_sided, FC_TILE_MAX_SCALE)
 
 /* Outputs of all pairs and columns; or, `greatest`, of the greatest of the four columns. */
-FC_INLINE void fc_tile_s8(struct fc_tile *tile, bool one_sided, bool greatest)
+FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool greatest)
 {
     if (greatest) {
         (one_sided ? fc_tile_max_one_sided : fc_tile_max_two_sided)(tile);
@@ -145,36 +169,36 @@ FC_INLINE void fc_tile_s8(struct fc_tile *tile, bool one_sided, bool greatest)
     }
 }
 #else
-FC_INLINE void fc_tile_s8(struct fc_tile *tile, bool one_sided, bool greatest)
+FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool greatest)
 {
-    for (; tile->weights != tile->end; tile->channels += 2, tile->output += 2) {
-        const struct fc_down_channel c0 = tile->channels[0], c1 = tile->channels[1];
+    const int8_t *weights = tile->weights;
+    int8_t *output = tile->output;
+    for (const struct fc_pair *pair = tile->pairs; weights != tile->end; pair++, output += 2) {
         int32_t first[FC_TILE], mixed[FC_TILE];
         for (int32_t i = 0; i < FC_TILE; i++) {
-            first[i] = c0.bias;
-            mixed[i] = (int32_t)((uint32_t)c0.bias + ((uint32_t)c1.bias << 8));
+            first[i] = pair->first_bias;
+            mixed[i] = pair->mixed_bias;
         }
-        for (int32_t word = 0; word < 2 * tile->groups; word++) {
-            const uint32_t both = fc_load_word(tile->weights), alone = fc_even_bytes(both);
+        for (int32_t word = 0; word < 2 * tile->groups; word++, weights += 4) {
+            const uint32_t both = fc_load_word(weights), alone = fc_even_bytes(both);
             for (int32_t i = 0; i < FC_TILE; i++) {
                 const uint32_t values = fc_load_word(tile->columns + 2 * (word * FC_TILE + i));
                 mixed[i] = fc_smlad(both, values, mixed[i]);
                 first[i] = fc_smlad(alone, values, first[i]);
             }
-            tile->weights += 4;
         }
-        tile->weights += sizeof FC_WEIGHTS_END;
+        weights += sizeof FC_WEIGHTS_END;
         for (int32_t i = 0; i < FC_TILE; i++) {
-            mixed[i] = (int32_t)((uint32_t)mixed[i] - (uint32_t)first[i]) >> 7;
+            mixed[i] = fc_twice_second(mixed[i], first[i]);
             first[i] = (int32_t)((uint32_t)first[i] << 1);
-            if (greatest && i > 0) {
+            if (greatest) {
                 first[0] = first[i] > first[0] ? first[i] : first[0];
                 mixed[0] = mixed[i] > mixed[0] ? mixed[i] : mixed[0];
             }
         }
         for (int32_t i = 0; i < (greatest ? 1 : FC_TILE); i++) {
-            tile->output[i * tile->stride] = (int8_t)fc_saturate_8(fc_scale_twice(first[i], c0, one_sided));
-            tile->output[i * tile->stride + 1] = (int8_t)fc_saturate_8(fc_scale_twice(mixed[i], c1, one_sided));
+            output[i * tile->stride] = (int8_t)fc_first_output(pair, first[i], one_sided);
+            output[i * tile->stride + 1] = (int8_t)fc_second_output(pair, mixed[i], one_sided);
         }
     }
 }

@@ -104,16 +104,34 @@ def scales_down(
 
 
 @dataclass(frozen=True)
-class DownChannels:
-    """``struct fc_down_channel`` of each output channel, and what kernels may rely on."""
+class DownChannel:
+    """``struct fc_down_channel``."""
 
-    table: Table
+    bias: int
+    mantissa: int
+    shift: int
+    rounding: int
+
+
+@dataclass(frozen=True)
+class DownChannels:
+    """Each output channel of a layer that scales down, and what kernels may rely on."""
+
+    channels: tuple[DownChannel, ...]
     largest: tuple[int, ...]
     """Most that each accumulator's magnitude can be, for any input."""
     one_sided: bool
     """No output below the zero point: negative accumulators need no care when rounding."""
     saturates: bool
     """The output's bounds are those of int8."""
+
+    @property
+    def table(self) -> Table:
+        """One entry per channel."""
+        lines = tuple(f"{{{c.bias}, {c.mantissa}, {c.shift}, {c.rounding}}}," for c in self.channels)
+        size_bytes = len(lines) * _DOWN_CHANNEL_BYTES
+        comment = "bias and input zero point, scale mantissa, right shift, rounding and output zero point"
+        return Table("channels", "struct fc_down_channel", len(lines), size_bytes, lines, comment)
 
 
 def down_channels(
@@ -134,7 +152,7 @@ def down_channels(
     lows = np.minimum(*ends).sum(axis=1) + biases
     highs = np.maximum(*ends).sum(axis=1) + biases
     largest = np.maximum(np.abs(lows), np.abs(highs)).tolist()
-    lines = []
+    channels = []
     folded = fold_zero_point(weights, biases, source.zero_point)
     for bound, bias, m in zip(largest, folded, multipliers, strict=True):
         mantissa, shift = m.mantissa, -m.shift
@@ -143,11 +161,9 @@ def down_channels(
         if not 1 <= shift <= 31 or bound >= _DOWN_LIMIT or bound + (257 << shift >> 1) > INT32_MAX:
             return None
         rounding = (1 << (shift - 1)) + (result.zero_point << shift)
-        lines.append(f"{{{bias}, {mantissa}, {shift}, {rounding}}},")
-    size_bytes = len(lines) * _DOWN_CHANNEL_BYTES
-    comment = "bias and input zero point, scale mantissa, right shift, rounding and output zero point"
+        channels.append(DownChannel(bias, mantissa, shift, rounding))
     return DownChannels(
-        Table("channels", "struct fc_down_channel", len(lines), size_bytes, tuple(lines), comment),
+        tuple(channels),
         tuple(largest),
         one_sided=output_range[0] >= result.zero_point,
         saturates=output_range == (-128, 127),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import Multiplier
+from generator.fixedpoint import Multiplier, wrap_int32
 from generator.graph import Quantization
-from generator.plan.kernels.candidate import Table, down_channels, weight_table
+from generator.plan.kernels.candidate import DownChannel, Table, down_channels, weight_table
 from generator.plan.packing import pack_mixed_pairs
 
 _SECOND_LIMIT = 1 << 23  # the second channel's sum is what is left of 32 bits above the first one's
-_NO_CHANNEL = "{0, 0, 1, 0},"
+_NO_CHANNEL = DownChannel(0, 0, 1, 0)
+_PAIR_BYTES = 32  # struct fc_pair
 
 
 @dataclass(frozen=True)
 class MixedTables:
-    """Weights in mixed pairs, channels, and how outputs are rounded."""
+    """Weights in mixed pairs, pairs of channels, and how outputs are rounded."""
 
     tables: tuple[Table, Table]
     one_sided: bool
@@ -44,13 +46,17 @@ def mixed_tables(
         return None
     if any(largest >= _SECOND_LIMIT for largest in channels.largest[1::2]):
         return None
-    table = channels.table
-    if table.length % 2:
-        entry_bytes = table.size_bytes // table.length
-        table = replace(
-            table,
-            length=table.length + 1,
-            size_bytes=table.size_bytes + entry_bytes,
-            lines=(*table.lines, _NO_CHANNEL),
-        )
+    comment_pairs = (
+        "scales of both channels (mantissa, shift, rounding), 256 * second + first bias, first bias"
+    )
+    lines = []
+    for first, second in itertools.zip_longest(
+        channels.channels[::2], channels.channels[1::2], fillvalue=_NO_CHANNEL
+    ):
+        scales = (c for d in (first, second) for c in (d.mantissa, d.shift, d.rounding))
+        biases_of_pair = wrap_int32(256 * second.bias + first.bias), first.bias
+        lines.append(f"{{{', '.join(map(str, (*scales, *biases_of_pair)))}}},")
+    table = Table(
+        "pairs", "struct fc_pair", len(lines), len(lines) * _PAIR_BYTES, tuple(lines), comment_pairs
+    )
     return MixedTables((weight_table(packed, comment), table), channels.one_sided)
