@@ -161,12 +161,9 @@ def test_measured_rule(assemble: Assemble, name: str) -> None:
 
 
 def test_a_wrong_prediction_costs_less_when_the_flags_are_old(assemble: Assemble) -> None:
-    for source, cycles in (
-        ("subs r0,#1; bne .", 8),
-        ("subs r0,#1;" + "nop;" * 7 + "bne .", 6),
-        ("cbz r0,1f; 1:", 8),
-    ):
-        code = assemble(source)
+    far = "subs r0,#1;" + "nop;" * 7 + "bne ."
+    jump_on_zero = assemble("cbz r0,1f; nop; 1:")[:2]
+    for code, cycles in ((assemble("subs r0,#1; bne ."), 8), (assemble(far), 6), (jump_on_zero, 8)):
         branch = model(code).branch(Block(0x1000, len(code)))
         assert branch is not None
         assert branch.penalty_cycles == cycles
