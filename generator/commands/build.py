@@ -43,7 +43,9 @@ _SHOWN_DECISIONS = 4
 # Silicon's time as a multiple of the modelled one: optimised CoreMark, least and most, published and as
 # `python benchmarks/timing.py --coremark` models it (docs/timing.md).
 _SILICON_FACTORS = (0.96, 1.10)
-_MODEL_NOTE = "modelled, memory included; optimised CoreMark takes 0.96 to 1.10 times the modelled time on silicon"
+_MODEL_NOTE = (
+    "modelled, memory included; optimised CoreMark takes 0.96 to 1.10 times the modelled time on silicon"
+)
 
 
 @click.command()
