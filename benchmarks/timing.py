@@ -134,10 +134,6 @@ volatile ee_s32 seed1_volatile, seed2_volatile, seed3_volatile, seed4_volatile, 
 static core_results results;
 static ee_u32 block[(TOTAL_DATA_SIZE + 3) / 4];
 ee_u16 checks[3];
-void caches(ee_u32 data) {
-    *(volatile ee_u32 *)0xE000EF50 = 0;
-    *(volatile ee_u32 *)0xE000ED14 |= 1u << 17 | data << 16;
-}
 void put(ee_u32 address, ee_u32 value) { *(volatile ee_u32 *)address = value; }
 void prepare(void) {
     results = (core_results){.seed3 = 0x66};
@@ -226,7 +222,7 @@ def iteration(folder: Path, coremark: Path, score: Score) -> float:
         load_board(BOARD),
     )
     # The AXI bus at half the core's clock, four wait states of flash: as at 480 MHz (RM0433 table 17).
-    machine.call("caches", int(score.data_cache))
+    machine.enable_caches(data=score.data_cache)
     machine.call("put", 0x52002000, 0x24)
     machine.call("put", 0x58024418, 8)
     machine.call("prepare")

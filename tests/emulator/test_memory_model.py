@@ -246,6 +246,16 @@ def test_code_in_flash_waits_unless_it_is_cached() -> None:
     assert stall(fast, "work", 1000) == pytest.approx(cold, abs=10)
 
 
+def test_caches_can_be_switched_on_for_a_called_function() -> None:
+    subject = machine(caches=False)
+    subject.enable_caches()
+    assert data_misses(subject, "load", AXI, 4, 64) == 256 // LINE
+    subject.enable_caches()  # empty again
+    assert data_misses(subject, "load", AXI, 4, 64) == 256 // LINE
+    subject.enable_caches(data=False)
+    assert stall(subject, "load", AXI, 4, 64) == 64 * first_word()
+
+
 def test_cache_state_outlives_a_cleared_profile() -> None:
     subject = machine()
     subject.call("load", AXI, 4, 256)
