@@ -88,7 +88,7 @@ def figures(report: Report) -> str:
         "mask_cnn",
         "Firmcast, native engine",
         "paper, OpenMV Cam H7",
-        "TFLM + CMSIS-NN, modelled alike",
+        "TFLM + CMSIS-NN, by a model without memory",
     )
     head = f"| {' | '.join(columns)} |"
     return "\n".join([head, "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)])

@@ -278,10 +278,8 @@ def _is_simple(instruction: CsInsn) -> bool:
 def _repeats(value: int) -> bool:
     """Whether a constant is a byte in a pattern (A5.3.2)."""
     value &= 0xFFFFFFFF
-    return (
-        value in {(value & 0xFF) * m for m in (0x10001, 0x1010101)}
-        or value == (value >> 8 & 0xFF) * 0x1000100
-    )
+    low, high = value & 0xFF, value >> 8 & 0xFF
+    return value in {low * 0x10001, low * 0x1010101, high * 0x1000100}
 
 
 def _data(

@@ -185,7 +185,7 @@ class Machine:
         return self._loop(limit, deliver=True) or StopReason.LIMIT
 
     def call(self, function: str | int, *args: int, max_instructions: int = 1_000_000_000) -> int:
-        """Call one C function by the AAPCS with integers and return r0; only the FPU is set up.
+        """Call one C function by the AAPCS with integers and return r0; only the FPU is set up, caches stay.
 
         TargetFault if it faults or does not return within ``max_instructions``.
         """
@@ -204,6 +204,12 @@ class Machine:
             name = function if isinstance(function, str) else f"{address:#010x}"
             self._fail(f"{name} did not return within {max_instructions} instructions")
         return self._cpu.argument(0)
+
+    def enable_caches(self, *, data: bool = True) -> None:
+        """Switch the caches on, empty, as start-up code does: for :meth:`call` on code without it."""
+        self._memory_model.power_on()
+        control = self._system.registers[0xD14] & ~(1 << 16) | 1 << 17 | data << 16
+        self._system.write(0xD14, control)
 
     def feed(self, data: bytes) -> None:
         """Send bytes to the console's receiver."""

@@ -50,8 +50,7 @@ static int32_t way_of(cache_t *cache, uint32_t line) {
     return -1;
 }
 
-/* An empty way, or any: DDI0489 names no rule. Its memory system is that of the Cortex-R4 and R5, whose caches
- * replace pseudo-randomly (DDI0363 1.3). */
+/* An empty way, or any: the rule is not published for this core, so this is an assumption. */
 static uint32_t victim(cache_t *cache, uint32_t line) {
     uint32_t base = (line & (cache->sets - 1)) * cache->ways;
     for (uint32_t way = 0; way < cache->ways; way++) {

@@ -83,12 +83,11 @@ class Pipeline:
         return self.cycle
 
     def _executes_early(self, operation: Operation, second: bool) -> bool:
-        """Its operands are there a cycle before the late ALU reads them; of a pair's second only a shift can."""
+        """Its operands are there a cycle early; the second of a pair can only if it is a shift."""
         if second and "shifter" not in operation.units:
             return False
-        return all(
-            self.ready.get(register, (-1, False))[0] < self.cycle for register, _, _ in operation.reads
-        )
+        there = (self.ready[register][0] for register, _, _ in operation.reads if register in self.ready)
+        return all(at < self.cycle for at in there)
 
     def _operands_ready(self, operation: Operation) -> int:
         earliest = 0

@@ -19,8 +19,8 @@ Sources, in the order they decide:
 * A compare and the branch on it may issue together, which LLVM's model leaves out.
 
 What is left out errs on the fast side, but for the last: the alignment of branch targets and of short
-instructions before them, a store that is loaded again at once, what returns and other indirect jumps cost when
-they are wrongly predicted; a taken branch that issues with the instruction at its target.
+instructions before them, a store that is loaded again at once, what returns and other indirect jumps cost
+when they are wrongly predicted; a taken branch that issues with the instruction at its target.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Branch:
 class TimingModel:
     """Cycles per passage between blocks; ``read_code(address, size_bytes)`` returns the instructions' bytes.
 
-    Without ``measured`` it is LLVM's model, and a loop's exit counts as a wrong prediction; with it, predictions
-    are up to whoever follows the branches (:meth:`branch`).
+    Without ``measured`` it is LLVM's model, and a loop's exit counts as a wrong prediction; with it,
+    predictions are up to whoever follows the branches (:meth:`branch`).
     Deterministic, and remembers what it has decoded: make a new one when the code changes.
     """
 

@@ -138,6 +138,58 @@ def test_steady_state(assemble: Assemble, name: str) -> None:
     assert steady(assemble(source)) == cycles
 
 
+# Measured on an STM32H743 (J. Nk0le, pipeline cycle test), on top of LLVM's model.
+MEASURED = {
+    "a load comes too late for a factor": ("ldr r0,[r1]; nop; smlad r2,r0,r3,r2", 3),
+    "but not for an accumulator": ("ldr r0,[r1]; nop; smlad r2,r3,r4,r0", 2),
+    "a multiplication and a store do not issue together": ("mul r0,r1,r2; str r3,[r4]", 2),
+    "early addition feeds the late ALU at once": ("nop; nop; add r2,r3; eor r4,r2", 2),
+    "and an address in the next cycle": ("nop; nop; add r2,r3; nop; ldr r4,[r2]", 3),
+    "early after early": ("add r2,r3; nop; add r4,r2; eor r5,r4", 2),
+    "an early result wants early operands": ("eor r2,r3; nop; add r4,r2; eor r5,r4", 3),
+    "logic is never early": ("nop; nop; eor r2,r3; add r4,r2", 3),
+    "the second of a pair is not early": ("nop; nop; nop; add r2,r3; ldr r4,[r2]", 4),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measured_rule(assemble: Assemble, name: str) -> None:
+    source, cycles = MEASURED[name]
+    code = assemble(source)
+    timing = TimingModel(lambda address, size: code, measured=True)
+    assert timing.edge_cycles(None, Block(0x1000, len(code))) == cycles
+
+
+def test_a_wrong_prediction_costs_less_when_the_flags_are_old(assemble: Assemble) -> None:
+    far = "subs r0,#1;" + "nop;" * 7 + "bne ."
+    jump_on_zero = assemble("cbz r0,1f; nop; 1:")[:2]
+    for code, cycles in ((assemble("subs r0,#1; bne ."), 8), (assemble(far), 6), (jump_on_zero, 8)):
+        branch = model(code).branch(Block(0x1000, len(code)))
+        assert branch is not None
+        assert branch.penalty_cycles == cycles
+    code = assemble("add r0,r1; bx lr")
+    assert model(code).branch(Block(0x1000, len(code))) is None
+
+
+CAUSE = {
+    "issue": "add r0,r1; add r2,r3; add r4,r5; add r6,r7",
+    "dependency": "ldr r0,[r0];" * 4,
+    "mac": "mul r0,r1,r2; mul r3,r4,r5; mul r6,r7,r8; mul r9,r10,r11",
+    "load_port": "str r0,[r1]; str r2,[r3]; ldm r4!,{r5-r8}; str r9,[r10]",
+    "branch": "1: b 1b",
+}
+
+
+@pytest.mark.parametrize("name", CAUSE)
+def test_cycles_are_put_down_to_what_costs_them(assemble: Assemble, name: str) -> None:
+    code = assemble(CAUSE[name])
+    block = Block(0x1000, len(code))
+    causes = model(code).edge_cost(block, block).causes
+    assert getattr(causes, name) > 0.7 * causes.total
+    assert causes.total == model(code).edge_cycles(block, block)
+    assert sum(causes.rounded().values()) == round(causes.total)
+
+
 TWO_BY_TWO = """
 sxtb16 r0,r12; ldr r10,[r9],#4; sxtb16 r6,r12,ror #8; smlad r2,r0,r7,r2; smlad r4,r0,r10,r4
 ldr r12,[r1],#4; smlad r3,r6,r7,r3; ldr r7,[r8],#4; smlad r5,r6,r10,r5
