@@ -22,13 +22,11 @@ from scipy.optimize import nnls
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from generator.catalog import shipped_models
+from benchmarks.networks import networks
 from generator.commands import attach, road
 from generator.commands.output import Output
 from generator.plan import Step
 from tests.support import models as make
-
-MLPERF_TINY = ROOT.parent / "shared" / "models" / "mlperf_tiny"
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def main(arguments: list[str]) -> None:
     samples = []
     with tempfile.TemporaryDirectory() as folder:
         if not models:
-            models = [*shipped_models(), *map(str, sorted(MLPERF_TINY.glob("*.tflite")))]
+            models = networks()
             for name, content in single_operators().items():
                 file = Path(folder) / f"{name}.tflite"
                 file.write_bytes(content)

@@ -38,6 +38,8 @@ from generator.simplify.layers import (
     unit_links,
 )
 
+_ANALYSED = (DType.INT8, DType.UINT8)
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -76,7 +78,7 @@ class LayerBounds:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Intervals by tensor index (integer tensors only), and of the layers by operator index."""
+    """Intervals by tensor index (int8 and uint8 only), and of the layers by operator index."""
 
     tensors: Mapping[int, Interval]
     layers: Mapping[int, LayerBounds]
@@ -89,7 +91,7 @@ class Analysis:
 
 def analyse(graph: Graph) -> Analysis:
     """Intervals of everything in ``graph``; inputs may have any value of their type."""
-    tensors = {t.index: _full(t) for t in graph.tensors.values() if t.dtype is not DType.FLOAT32}
+    tensors = {t.index: _full(t) for t in graph.tensors.values() if t.dtype in _ANALYSED}
     layers: dict[int, LayerBounds] = {}
     for operator in graph.operators:
         result, source = graph.result(operator), graph.operand(operator, 0)

@@ -16,6 +16,7 @@ from generator.link.transport import ProcessTransport
 from generator.plan import Plan, make_plan
 from generator.read import read_tflite_bytes
 from generator.render import render_project, write_project
+from generator.simplify import simplify
 from generator.targets import clock_tree, load_board
 from generator.toolchain.build import cmake_build
 
@@ -39,7 +40,7 @@ def host_program(
     model: bytes, folder: Path, *, name: str = "net", info: ModelInfo | None = None
 ) -> Iterator[Host]:
     board = load_board("nucleo_h743zi2")
-    graph = fuse(read_tflite_bytes(model, name, name))
+    graph = fuse(simplify(read_tflite_bytes(model, name, name)).graph)
     plan = make_plan(graph, board.part)
     application = describe_application(graph, info or ModelInfo(), Settings())
     clock = clock_tree(board, board.clock_mhz)

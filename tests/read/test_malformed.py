@@ -18,6 +18,7 @@ from generator.fuse import fuse
 from generator.graph import Graph
 from generator.plan import make_plan
 from generator.read import read_tflite_bytes
+from generator.simplify import simplify
 from generator.targets import load_board
 from tests.plan.networks import Network, edited, every_operator
 from tests.support import models
@@ -37,7 +38,7 @@ def problems_of(data: bytes) -> tuple[str, ...]:
         graph = read_tflite_bytes(data, "mutant", "mutant.tflite")
     except ModelError as refused:
         return refused.problems or ("nothing",)
-    make_plan(fuse(graph), PART)
+    make_plan(fuse(simplify(graph).graph), PART)
     return ()
 
 
@@ -104,7 +105,7 @@ def test_mutants_are_planned_or_refused(seed: int, count: int, data: bytes) -> N
             key = _shape_of(graph)
             if key not in planned:
                 planned.add(key)
-                make_plan(fuse(graph), PART)
+                make_plan(fuse(simplify(graph).graph), PART)
             results["planned"] += 1
         assert time.perf_counter() - started < SLOWEST_S, f"mutant {number} of seed {seed}"
     assert not results["refused for nothing"]

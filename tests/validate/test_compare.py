@@ -21,10 +21,12 @@ from generator.plan import Plan, make_plan
 from generator.read import read_tflite_bytes
 from generator.reference import Oracle, run_graph
 from generator.report import Report
+from generator.simplify import simplify
 from generator.targets import load_board
 from generator.validate import Comparison, TestInput, compare, make_inputs
 from tests.app.host import Host, host_program
 from tests.plan.networks import Network, edited
+from tests.simplify.networks import Plain
 from tests.support import models
 
 CONV, DEPTHWISE, DENSE = 0, 1, 4
@@ -55,7 +57,7 @@ def _with_other_weights(model: bytes, operator: int, channel: int) -> bytes:
 
 
 def _plan(model: bytes) -> tuple[Graph, Plan]:
-    graph = fuse(read_tflite_bytes(model, "net", "net"))
+    graph = fuse(simplify(read_tflite_bytes(model, "net", "net")).graph)
     return graph, make_plan(graph, load_board("nucleo_h743zi2").part)
 
 
@@ -122,6 +124,34 @@ def test_only_the_first_layer_counts(target: Host) -> None:
     first = compare(target.client, plan, other, _inputs(graph)).first_difference
     assert first is not None
     assert first.operator_index == CONV
+
+
+def test_simplified_steps_compare_by_the_channels_that_are_left(tmp_path: Path) -> None:
+    """Of ten channels two are constant and one is unread: seven are left, an empty one makes eight."""
+    net = Plain()
+    source = net.image(1, 4, 4, 2)
+    weights = net.rng.integers(-9, 10, (10, 1, 1, 2)) | 1
+    weights[[0, 4]] = 0
+    image = net.layer(source, weights, [5, *[0] * 9], scale=20.0)
+    spread = net.layer(image, np.ones((1, 3, 3, 10)), depthwise=True, scale=9.0)
+    reader = net.rng.integers(-9, 10, (3, 1, 1, 10)) | 1
+    reader[..., 7] = 0
+    model = net.finish([source], [net.layer(spread, reader, scale=50.0)])
+    other = _with_other_weights(model, CONV, 6)
+    graph, plan = _plan(other)
+    left = (0, 1, 2, 3, 5, 6, 8, 9)
+    assert plan.steps[0].output.origin == tuple(None if channel == 0 else channel for channel in left)
+    inputs = _inputs(graph)
+    with host_program(model, tmp_path / "out") as host:
+        assert compare(host.client, host.plan, model, inputs).bit_exact
+        first = compare(host.client, plan, other, inputs).first_difference
+    assert first is not None
+    assert (first.step_name, first.operator_index, first.elements) == (plan.steps[0].name, CONV, 16 * 7)
+    assert first.index[-1] == 6  # where the model file has it
+    wrong = run_graph(read_tflite_bytes(model, "", ""), inputs[0].values)[image]
+    right = run_graph(read_tflite_bytes(other, "", ""), inputs[0].values)[image]
+    assert first.differing == np.count_nonzero(wrong != right)
+    assert (first.expected, first.computed) == (right[first.index], wrong[first.index])
 
 
 def test_a_mismatch_is_exit_code_5(target: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
