@@ -66,6 +66,18 @@ FC_INLINE int32_t fc_saturate_8(int32_t value)
 #endif
 }
 
+/* addend + (a * b.low) / 2^16, rounded down, wrapping */
+FC_INLINE int32_t fc_smlawb(int32_t a, uint32_t b, int32_t addend)
+{
+#if defined(__ARM_FEATURE_DSP)
+    int32_t sum;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(sum) : "r"(a), "r"(b), "r"(addend));
+    return sum;
+#else
+    return (int32_t)((uint32_t)addend + (uint32_t)(((int64_t)a * (int16_t)(b & 0xFFFFu)) >> 16));
+#endif
+}
+
 /* accumulator + a.low * b.low + a.high * b.high, wrapping */
 FC_INLINE int32_t fc_smlad(uint32_t a, uint32_t b, int32_t accumulator)
 {

@@ -42,6 +42,7 @@ class Cost:
 
 COSTS: Mapping[str, Cost] = {
     "add": Cost(0.0, 0.0, 31.0, 0),
+    "add_linear": Cost(0.0, 0.0, 4.0, 0),
     "average_pool_2d": Cost(0.0, 4.2, 51.73, 0),
     "conv_2d_bytes": Cost(0.69, 1.92, 14.89, 2446),
     "conv_2d_words": Cost(0.69, 0.67, 14.89, 2446),
