@@ -21,8 +21,8 @@ class LinearAdd:
 
     ((a * factor_a) >> 8) + ((b * factor_b) >> 8) + offset
 
-    which, if ``sign_counts``, it lessens by 1 where negative and adds ``rounding`` to. Shifted right by SHIFT and
-    clamped, that is the output.
+    which, if ``sign_counts``, it lessens by 1 where negative and adds ``rounding`` to. Shifted right by SHIFT
+    and clamped, that is the output.
     """
 
     factor_a: int
