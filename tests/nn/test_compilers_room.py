@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from generator.assets import firmware_dir
+from generator.plan.kernels import Candidate
 from tests.support import models
 from tests.support.kernel_bench import ARM, STRICT, cases_of, driver_source
 
@@ -29,8 +30,26 @@ def test_convolution_compiles(flags: list[str], pool: tuple[int, int] | None, tm
         pool=pool,
     )
     _, (case,) = cases_of(model, [])
+    _compiles(case.candidate, flags, tmp_path)
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+def test_planes_addition_and_pooling_compile(flags: list[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shape = {"height": 9, "width": 9, "channels": 5}
+    networks = [
+        models.convolution(rng, depthwise=True, filters=5, kernel=(3, 3), **shape),
+        models.add(9, (0.0517, 0.0293, 0.0611), (1, 2, 3)),
+        *(models.pool(kind=k, window=(2, 2), stride=(2, 2), same=False, **shape) for k in ("MAX", "AVERAGE")),
+    ]
+    for model in networks:
+        _, cases = cases_of(model, [])
+        _compiles(cases[0].candidate, flags, tmp_path)
+
+
+def _compiles(candidate: Candidate, flags: list[str], tmp_path: Path) -> None:
     source = tmp_path / "driver.c"
-    source.write_text(driver_source(case.candidate))
+    source.write_text(driver_source(candidate))
     done = subprocess.run(
         [
             "arm-none-eabi-gcc",

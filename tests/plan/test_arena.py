@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from generator.fuse import fuse
 from generator.graph import Graph, PooledConv2D
-from generator.plan import BufferArgument, Plan, make_plan
+from generator.plan import BufferArgument, Plan, Step, make_plan
 from generator.plan.arena import Packing, Request, Segment, pack
 from generator.plan.types import ARENA_ALIGNMENT_BYTES
 from generator.read import read_tflite_bytes
@@ -103,7 +103,7 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
         *operands, last = (a for a in step.arguments if isinstance(a, BufferArgument))
         assert last.offset == step.output_offset
         reads, scratches = operands[: len(step.inputs)], operands[len(step.inputs) :]
-        needed = _scratch_bytes(graph, step.operator_index)
+        needed = _scratch_bytes(graph, step)
         assert len(scratches) == (needed > 0)
         for scratch in scratches:
             assert scratch.offset % 4 == 0
@@ -117,13 +117,15 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
         assert found == values[endpoint.tensor.index].tobytes(), endpoint.tensor.name
 
 
-def _scratch_bytes(graph: Graph, operator_index: int) -> int:
+def _scratch_bytes(graph: Graph, step: Step) -> int:
     """int16 columns of what an output sees, in groups of four: three for CONV_2D, one for FULLY_CONNECTED.
 
     CONV_2D reads one word more, keeps a patch of bytes where its input channels are no whole words,
     and with its pooling the rows of a row of windows.
     """
-    operator = next(o for o in graph.operators if o.index == operator_index)
+    if step.kernel.name.startswith("depthwise_planes"):
+        return _planes_scratch_bytes({name: int(v) for name, v in step.params if v not in ("true", "false")})
+    operator = next(o for o in graph.operators if o.index == step.operator_index)
     if operator.name not in ("CONV_2D", "CONV_2D+MAX_POOL_2D", "FULLY_CONNECTED"):
         return 0
     shape = graph.operand(operator, 1).shape
@@ -138,8 +140,27 @@ def _scratch_bytes(graph: Graph, operator_index: int) -> int:
     return scratch
 
 
+def _planes_scratch_bytes(p: dict[str, int]) -> int:
+    """Two words per two weights, a word per sum of a strip, int16 planes of what the strip sees, a word."""
+    seen_rows = (p["strip_rows"] - 1) * p["row_stride"] + (p["kernel_rows"] - 1) * p["row_dilation"] + 1
+    seen_columns = (p["output_columns"] - 1) * p["column_stride"] + p["kernel_columns"]
+    plane = seen_rows * (seen_columns + seen_columns % 2) * 2
+    weights = p["kernel_rows"] * (p["kernel_columns"] // 2 + 1) * 8
+    return weights + p["strip_rows"] * p["output_columns"] * 4 + min(p["channels"], 4) * plane + 4
+
+
 # The kernels whose headers allow an output that starts where an input starts.
-IN_PLACE = {"add", "lookup_8", "softmax_table", "quantize_f32", "max_pool_2d", "average_pool_2d"}
+IN_PLACE = {
+    "add",
+    "add_linear",
+    "depthwise_planes",
+    "depthwise_planes_3x3",
+    "lookup_8",
+    "softmax_table",
+    "quantize_f32",
+    "max_pool_2d",
+    "average_pool_2d",
+}
 
 
 def _check_aliasing(plan: Plan, number: int) -> None:

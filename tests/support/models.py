@@ -132,6 +132,7 @@ def convolution(
     output_scale: float = 0.05,
     weight_scales: Sequence[float] | None = None,
     bias_range: int = 2000,
+    bias_values: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     pool: tuple[int, int] | None = None,
     pool_activation: int = 0,
@@ -151,7 +152,9 @@ def convolution(
     kernel_tensor = model.tensor(shape, scale=scales, axis=3 if depthwise else 0, data=weights)
     inputs = [source, kernel_tensor]
     if bias:
-        values = rng.integers(-bias_range, bias_range + 1, filters).astype(np.int32)
+        values = bias_values
+        if values is None:
+            values = rng.integers(-bias_range, bias_range + 1, filters).astype(np.int32)
         bias_scales = [input_scale * s for s in scales]
         inputs.append(model.tensor((filters,), "int32", scale=bias_scales, data=values))
     else:
