@@ -64,16 +64,33 @@ def single_operators() -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     found = {}
     for size in (6, 12, 24):
-        found[f"depthwise_{size}"] = make.convolution(
-            rng,
-            depthwise=True,
-            height=size,
-            width=size,
-            channels=size // 2,
-            filters=size,
-            kernel=(3, 3),
-            same=True,
-        )
+        for kernel, strides in (((3, 3), (1, 2)), ((1, 5), (1,)), ((5, 5), (1, 2))):
+            for stride in strides:
+                found[f"depthwise_{kernel[0]}{kernel[1]}_{stride}_{size}"] = make.convolution(
+                    rng,
+                    depthwise=True,
+                    height=size,
+                    width=size,
+                    channels=size,
+                    filters=size,
+                    kernel=kernel,
+                    stride=(stride, stride),
+                    same=True,
+                    input_scale=0.002,
+                )
+        for channels in (size // 6 * 4, size // 6 * 4 + 1):  # in words or not
+            for kernel in ((3, 3), (1, 5)):
+                found[f"depthwise_up_{kernel[0]}{kernel[1]}_{channels}_{size}"] = make.convolution(
+                    rng,
+                    depthwise=True,
+                    height=size,
+                    width=size,
+                    channels=channels,
+                    filters=channels,
+                    kernel=kernel,
+                    same=True,
+                    output_scale=0.00002,  # does not only shift right
+                )
         found[f"linear_{size}"] = make.fully_connected(rng, rows=1, depth=10 * size + 1, units=size)
         for kernel in (1, 3):
             found[f"conv_{kernel}_{size}"] = make.convolution(
@@ -101,9 +118,20 @@ def single_operators() -> dict[str, bytes]:
             quantizations = [None if kind == "float32" else (0.1, 3) for kind in kinds]
             found[f"{name.lower()}_{size}"] = make.convert(name, 20 * size, *kinds, *quantizations)
         found[f"logistic_{size}"] = make.logistic(30 * size, 0.05)
-        found[f"max_{size}"] = make.pool(
-            kind="MAX", height=size, width=size, channels=size, window=(2, 2), stride=(2, 2), same=False
-        )
+        # Ratios that no linear function gives as TFLM does, and such that one does.
+        found[f"add_{size}"] = make.add(50 * size, (0.05, 0.03, 0.06), (-128, 3, 4))
+        found[f"add_linear_{size}"] = make.add(50 * size, (0.0517, 0.0293, 0.0611), (-128, 3, 4))
+        for kind in ("MAX", "AVERAGE"):
+            for window in (2, 3):
+                found[f"{kind.lower()}_{window}_{size}"] = make.pool(
+                    kind=kind,
+                    height=size,
+                    width=size,
+                    channels=size,
+                    window=(window, window),
+                    stride=(2, 2),
+                    same=window == 3,
+                )
     return found
 
 
@@ -143,12 +171,13 @@ def _fit(samples: list[Sample]) -> None:
         for s in group:
             work = s.step.kernel.work
             gathered = [work.gathered if s.step.kernel.name == k else 0 for k in kernels]
-            rows.append([work.products, work.outputs, 1, *gathered])
+            rows.append([work.products, work.outputs, 1, work.calls, *gathered])
         cycles = np.array([s.cycles for s in group])
         solution, _ = nnls(np.array(rows, float) / cycles[:, None], np.ones(len(group)))
-        products, outputs, step, *gathers = np.round(solution, 2).tolist()
+        products, outputs, step, passes, *gathers = np.round(solution, 2).tolist()
+        per_pass = f", {passes}" if any(s.step.kernel.work.calls for s in group) else ""
         for kernel, gather in zip(kernels, gathers, strict=True):
-            print(f'    "{kernel}": Cost({products}, {gather}, {outputs}, {step:.0f}),')
+            print(f'    "{kernel}": Cost({products}, {gather}, {outputs}, {step:.0f}{per_pass}),')
 
 
 def _compare(samples: list[Sample]) -> None:

@@ -25,6 +25,7 @@ from generator.fixedpoint import (
     round_half_away,
     rounding_shift_right,
     scale_by,
+    wrap_int32,
 )
 from generator.graph import Activation, Graph, Operator, Quantization, Tensor
 
@@ -97,6 +98,17 @@ def add_scaling(graph: Graph, operator: Operator) -> AddScaling:
         (quantize_multiplier(first.scale / twice_larger), quantize_multiplier(second.scale / twice_larger)),
         quantize_multiplier(twice_larger / ((1 << _ADD_LEFT_SHIFT) * result.scale)),
     )
+
+
+def add_values(a: IntArray, b: IntArray, scaling: AddScaling) -> IntArray:
+    """ADD of quantized inputs, before the output's zero point and clamping (``reference/add.h``)."""
+    scaled_a, scaled_b = (
+        scale_by((values - zero_point) << scaling.left_shift, multiplier)
+        for values, zero_point, multiplier in zip(
+            (a, b), scaling.input_zero_points, scaling.input_multipliers, strict=True
+        )
+    )
+    return scale_by(wrap_int32(scaled_a + scaled_b), scaling.output_multiplier)
 
 
 def logistic_table(source: Quantization) -> NDArray[np.int8]:

@@ -175,7 +175,9 @@ FC_INLINE void fc_plane_sums(const struct fc_depthwise_planes *p, const int16_t 
         if (p->column_stride == 1) {
             for (; x + 1 < columns; x += 2) {
                 int32_t left = twice_bias, right = twice_bias;
+#pragma GCC unroll 5
                 for (int32_t y = 0; y < p->kernel_rows; y++) {
+#pragma GCC unroll 8
                     for (int32_t i = 0; i < count; i++) {
                         const uint32_t values = fc_load_word(source + y * p->row_dilation * pitch + 2 * i);
                         left = fc_smlad(values, words[2 * (y * count + i)], left);
@@ -189,7 +191,9 @@ FC_INLINE void fc_plane_sums(const struct fc_depthwise_planes *p, const int16_t 
         }
         for (; x < columns; x++) {
             int32_t sum = twice_bias;
+#pragma GCC unroll 5
             for (int32_t y = 0; y < p->kernel_rows; y++) {
+#pragma GCC unroll 8
                 for (int32_t i = 0; i < (p->kernel_columns + 1) / 2; i++) {
                     const uint32_t values = fc_load_word(source + y * p->row_dilation * pitch + 2 * i);
                     sum = fc_smlad(values, words[2 * (y * count + i)], sum);

@@ -24,6 +24,100 @@ FC_INLINE void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *
     }
 }
 
+/* The sum as one linear function of both inputs, FC_ADD_SHIFT fractional bits. TFLM rounds five times on its way;
+ * the planner takes this kernel where it has seen that all 65,536 pairs of inputs give what TFLM gives. */
+#define FC_ADD_SHIFT 20
+
+struct fc_add_linear {
+    int32_t count;
+    int32_t factor_a, factor_b; /* of one step of an input, 8 fractional bits more */
+    int32_t offset;             /* both zero points of the inputs; rounding and output's zero point as well */
+    int32_t rounding;           /* unless sign_counts: then half a step and the zero point are here, */
+    bool sign_counts;           /* and halves go away from zero */
+    int32_t output_min, output_max;
+};
+
+FC_INLINE int8_t fc_add_linear_output(const struct fc_add_linear *p, int32_t sum)
+{
+    const int32_t rounded = p->sign_counts ? sum + (sum >> 31) + p->rounding : sum;
+    if (p->output_min != INT8_MIN || p->output_max != INT8_MAX) {
+        return (int8_t)fc_clamp(rounded >> FC_ADD_SHIFT, p->output_min, p->output_max);
+    }
+    return (int8_t)fc_saturate_8(rounded >> FC_ADD_SHIFT);
+}
+
+FC_INLINE int8_t fc_add_linear_one(const struct fc_add_linear *p, int8_t a, int8_t b)
+{
+    /* Elements as the high bytes of halves. */
+    const uint32_t high_a = (uint32_t)(uint8_t)a << 8, high_b = (uint32_t)(uint8_t)b << 8;
+    return fc_add_linear_output(p, fc_smlawb(p->factor_a, high_a, fc_smlawb(p->factor_b, high_b, p->offset)));
+}
+
+#define FC_STRING_OF(X) #X
+#define FC_STRING(X) FC_STRING_OF(X)
+
+#if defined(__ARM_FEATURE_DSP)
+/* Four at a time in 14 modelled cycles, `words` at least 1; saturates. GCC 12 computes one after the other, in
+ * 32. r0 a, r1 b, r2 output, r3 end of a, r4 and r5 factors, r6 offset, r7 to r10 inputs as high bytes, r10 to lr
+ * sums. */
+__attribute__((naked, noinline, unused)) static void
+fc_add_linear_words(__attribute__((unused)) const int8_t *a, __attribute__((unused)) const int8_t *b,
+                    __attribute__((unused)) int8_t *output, __attribute__((unused)) int32_t words,
+                    __attribute__((unused)) int32_t factor_a, __attribute__((unused)) int32_t factor_b,
+                    __attribute__((unused)) int32_t offset)
+{
+    __asm__ volatile("push   {r4-r11, lr}             \n"
+                     "ldr    r4, [sp, #36]            \n"
+                     "ldr    r5, [sp, #40]            \n"
+                     "ldr    r6, [sp, #44]            \n"
+                     "add    r3, r0, r3, lsl #2       \n"
+                     "1:                              \n"
+                     "ldr    r7, [r0], #4             \n"
+                     "ldr    r8, [r1], #4             \n"
+                     "and    r9, r7, #0xFF00FF00      \n"
+                     "and    r10, r8, #0xFF00FF00     \n"
+                     "smlawb r11, r5, r10, r6         \n"
+                     "lsl    r8, r8, #8               \n"
+                     "smlawt r12, r5, r10, r6         \n"
+                     "and    r8, r8, #0xFF00FF00      \n"
+                     "smlawb r11, r4, r9, r11         \n"
+                     "lsl    r7, r7, #8               \n"
+                     "smlawt r12, r4, r9, r12         \n"
+                     "and    r7, r7, #0xFF00FF00      \n"
+                     "smlawb lr, r5, r8, r6           \n"
+                     "add    r2, r2, #4               \n"
+                     "ssat   r11, #8, r11, asr #" FC_STRING(FC_ADD_SHIFT) "\n"
+                     "smlawt r10, r5, r8, r6          \n"
+                     "ssat   r12, #8, r12, asr #" FC_STRING(FC_ADD_SHIFT) "\n"
+                     "smlawb lr, r4, r7, lr           \n"
+                     "smlawt r10, r4, r7, r10         \n"
+                     "strb   r11, [r2, #-3]           \n"
+                     "cmp    r0, r3                   \n"
+                     "strb   r12, [r2, #-1]           \n"
+                     "ssat   lr, #8, lr, asr #" FC_STRING(FC_ADD_SHIFT) "\n"
+                     "ssat   r10, #8, r10, asr #" FC_STRING(FC_ADD_SHIFT) "\n"
+                     "strb   lr, [r2, #-4]            \n"
+                     "strb   r10, [r2, #-2]           \n"
+                     "bne    1b                       \n"
+                     "pop    {r4-r11, pc}             \n");
+}
+#endif
+
+FC_INLINE void fc_add_linear_s8(const struct fc_add_linear *p, const int8_t *a, const int8_t *b,
+                                int8_t *output)
+{
+    int32_t i = 0;
+#if defined(__ARM_FEATURE_DSP)
+    if (p->count >= 4 && !p->sign_counts && p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
+        i = p->count / 4 * 4;
+        fc_add_linear_words(a, b, output, p->count / 4, p->factor_a, p->factor_b, p->offset);
+    }
+#endif
+    for (; i < p->count; i++) {
+        output[i] = fc_add_linear_one(p, a[i], b[i]);
+    }
+}
+
 struct fc_lookup {
     int32_t count;
 };

@@ -18,10 +18,22 @@ struct fc_window {
     int32_t top, bottom, left, right; /* bottom and right are one past the last */
 };
 
+/* No window reaches out of the image. */
+FC_INLINE bool fc_pool_2d_is_inside(const struct fc_pool_2d *p)
+{
+    return p->pad_top == 0 && p->pad_left == 0 &&
+           (p->output_height - 1) * p->stride_height + p->window_height <= p->input_height &&
+           (p->output_width - 1) * p->stride_width + p->window_width <= p->input_width;
+}
+
 FC_INLINE struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int32_t output_y, int32_t output_x)
 {
     const int32_t y = output_y * p->stride_height - p->pad_top;
     const int32_t x = output_x * p->stride_width - p->pad_left;
+    if (fc_pool_2d_is_inside(p)) { /* the compiler then knows the window's size */
+        return (struct fc_window){
+            .top = y, .bottom = y + p->window_height, .left = x, .right = x + p->window_width};
+    }
     return (struct fc_window){
         .top = y < 0 ? 0 : y,
         .bottom = y + p->window_height < p->input_height ? y + p->window_height : p->input_height,
@@ -30,12 +42,37 @@ FC_INLINE struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int32_t
     };
 }
 
+/* Largest of four channels, of which `input` points at the first of pixel (0, 0). */
+FC_INLINE uint32_t fc_max_of_window(const struct fc_pool_2d *p, const int8_t *input, struct fc_window w)
+{
+    uint32_t largest = 0x80808080u;
+    for (int32_t row = w.top; row < w.bottom; row++) {
+        const int8_t *pixel = input + (row * p->input_width + w.left) * p->channels;
+#pragma GCC unroll 4
+        for (int32_t column = w.left; column < w.right; column++) {
+            largest = fc_max_bytes(largest, fc_load_word(pixel));
+            pixel += p->channels;
+        }
+    }
+    return largest;
+}
+
 FC_INLINE void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
 {
+    const uint32_t low = (uint8_t)p->output_min * UINT32_C(0x01010101);
+    const uint32_t high = (uint8_t)p->output_max * UINT32_C(0x01010101);
     for (int32_t y = 0; y < p->output_height; y++) {
         for (int32_t x = 0; x < p->output_width; x++) {
             const struct fc_window w = fc_pool_2d_window(p, y, x);
-            for (int32_t c = 0; c < p->channels; c++) {
+            int32_t c = 0;
+            for (; c + 3 < p->channels; c += 4) {
+                uint32_t largest = fc_max_of_window(p, input + c, w);
+                if (p->output_min != INT8_MIN || p->output_max != INT8_MAX) {
+                    largest = fc_min_bytes(fc_max_bytes(largest, low), high);
+                }
+                fc_store_word(output + c, largest);
+            }
+            for (; c < p->channels; c++) {
                 int32_t largest = INT8_MIN;
                 for (int32_t row = w.top; row < w.bottom; row++) {
                     for (int32_t column = w.left; column < w.right; column++) {
@@ -43,29 +80,77 @@ FC_INLINE void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input
                         largest = value > largest ? value : largest;
                     }
                 }
-                *output++ = (int8_t)fc_clamp(largest, p->output_min, p->output_max);
+                output[c] = (int8_t)fc_clamp(largest, p->output_min, p->output_max);
             }
+            output += p->channels;
         }
     }
 }
 
-/* Mean of the pixels inside the image, halves away from zero. */
+/* Halves away from zero. */
+FC_INLINE int8_t fc_mean(const struct fc_pool_2d *p, int32_t sum, int32_t count)
+{
+    const int32_t mean = (sum < 0 ? sum - count / 2 : sum + count / 2) / count;
+    return (int8_t)fc_clamp(mean, p->output_min, p->output_max);
+}
+
+#define FC_BYTES_IN_HALF 255 /* that many sum up without overflow */
+
+/* Sums of four channels, of which `input` points at the first of pixel (0, 0); windows no wider than
+ * FC_BYTES_IN_HALF. */
+struct fc_sums {
+    int32_t of[4];
+};
+
+FC_INLINE struct fc_sums fc_sums_of_window(const struct fc_pool_2d *p, const int8_t *input,
+                                           struct fc_window w)
+{
+    struct fc_sums sums = {{0, 0, 0, 0}};
+    uint32_t even = 0, odd = 0;
+    for (int32_t row = w.top; row < w.bottom; row++) {
+        const int8_t *pixel = input + (row * p->input_width + w.left) * p->channels;
+#pragma GCC unroll 4
+        for (int32_t column = w.left; column < w.right; column++) {
+            const uint32_t word = fc_load_word(pixel);
+            even = fc_add_even_bytes(even, word);
+            odd = fc_add_odd_bytes(odd, word);
+            pixel += p->channels;
+        }
+        if (p->window_height * p->window_width > FC_BYTES_IN_HALF || row == w.bottom - 1) {
+            sums.of[0] += (int16_t)(even & 0xFFFFu);
+            sums.of[1] += (int16_t)(odd & 0xFFFFu);
+            sums.of[2] += (int16_t)(even >> 16);
+            sums.of[3] += (int16_t)(odd >> 16);
+            even = odd = 0;
+        }
+    }
+    return sums;
+}
+
+/* Mean of the pixels inside the image. */
 FC_INLINE void fc_average_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input, int8_t *output)
 {
     for (int32_t y = 0; y < p->output_height; y++) {
         for (int32_t x = 0; x < p->output_width; x++) {
             const struct fc_window w = fc_pool_2d_window(p, y, x);
             const int32_t count = (w.bottom - w.top) * (w.right - w.left);
-            for (int32_t c = 0; c < p->channels; c++) {
+            int32_t c = 0;
+            for (; p->window_width <= FC_BYTES_IN_HALF && c + 3 < p->channels; c += 4) {
+                const struct fc_sums sums = fc_sums_of_window(p, input + c, w);
+                for (int32_t i = 0; i < 4; i++) {
+                    output[c + i] = fc_mean(p, sums.of[i], count);
+                }
+            }
+            for (; c < p->channels; c++) {
                 int32_t sum = 0;
                 for (int32_t row = w.top; row < w.bottom; row++) {
                     for (int32_t column = w.left; column < w.right; column++) {
                         sum += input[(row * p->input_width + column) * p->channels + c];
                     }
                 }
-                const int32_t mean = (sum < 0 ? sum - count / 2 : sum + count / 2) / count;
-                *output++ = (int8_t)fc_clamp(mean, p->output_min, p->output_max);
+                output[c] = fc_mean(p, sum, count);
             }
+            output += p->channels;
         }
     }
 }

@@ -66,6 +66,18 @@ FC_INLINE int32_t fc_saturate_8(int32_t value)
 #endif
 }
 
+/* addend + (a * b.low) / 2^16, rounded down, wrapping */
+FC_INLINE int32_t fc_smlawb(int32_t a, uint32_t b, int32_t addend)
+{
+#if defined(__ARM_FEATURE_DSP)
+    int32_t sum;
+    __asm__("smlawb %0, %1, %2, %3" : "=r"(sum) : "r"(a), "r"(b), "r"(addend));
+    return sum;
+#else
+    return (int32_t)((uint32_t)addend + (uint32_t)(((int64_t)a * (int16_t)(b & 0xFFFFu)) >> 16));
+#endif
+}
+
 /* accumulator + a.low * b.low + a.high * b.high, wrapping */
 FC_INLINE int32_t fc_smlad(uint32_t a, uint32_t b, int32_t accumulator)
 {
@@ -138,6 +150,50 @@ FC_INLINE uint32_t fc_odd_bytes(uint32_t word)
     return fc_even_bytes((word >> 8) | (word << 24));
 #endif
 }
+
+/* Adds bytes 0 and 2 to halves, as if sign-extended; they wrap. */
+FC_INLINE uint32_t fc_add_even_bytes(uint32_t halves, uint32_t word)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__sxtab16((int16x2_t)halves, (int8x4_t)word);
+#else
+    const uint32_t bytes = fc_even_bytes(word);
+    return fc_pack_halves((int32_t)((halves & 0xFFFFu) + (bytes & 0xFFFFu)),
+                          (int32_t)((halves >> 16) + (bytes >> 16)));
+#endif
+}
+
+/* The same with bytes 1 and 3. */
+FC_INLINE uint32_t fc_add_odd_bytes(uint32_t halves, uint32_t word)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sum) : "r"(halves), "r"(word));
+    return sum;
+#else
+    return fc_add_even_bytes(halves, (word >> 8) | (word << 24));
+#endif
+}
+
+/* The larger of each pair of signed bytes. */
+FC_INLINE uint32_t fc_max_bytes(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t larger;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(larger) : "r"(a), "r"(b));
+    return larger;
+#else
+    uint32_t larger = 0;
+    for (int32_t shift = 0; shift < 32; shift += 8) {
+        const int8_t from_a = (int8_t)((a >> shift) & 0xFFu), from_b = (int8_t)((b >> shift) & 0xFFu);
+        larger |= (uint32_t)(uint8_t)(from_a > from_b ? from_a : from_b) << shift;
+    }
+    return larger;
+#endif
+}
+
+/* The smaller of each; complements are ordered the other way round. */
+FC_INLINE uint32_t fc_min_bytes(uint32_t a, uint32_t b) { return ~fc_max_bytes(~a, ~b); }
 
 /* Adds halves without carry between them. */
 FC_INLINE uint32_t fc_add_halves(uint32_t a, uint32_t b)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Work:
     """What a step does: products that its loops compute (padding of groups and pairs included), input
-    elements that it gathers or reads, output elements that it writes, calls of its inner function.
+    elements that it gathers or reads, output elements that it writes, calls of its inner function or
+    starts of its inner loop.
     """
 
     products: int = 0
@@ -24,7 +25,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cycles per product, per gathered element, per output element, per step and per call; memory left out."""
+    """Cycles per product, gathered element, output element, step and call; waiting for memory left out."""
 
     per_product: float
     per_gathered: float
@@ -44,8 +45,9 @@ class Cost:
 
 
 COSTS: Mapping[str, Cost] = {
-    "add": Cost(0.0, 0.0, 31.0, 0),
-    "average_pool_2d": Cost(0.0, 4.2, 51.73, 0),
+    "add": Cost(0.0, 0.0, 33.0, 17),
+    "add_linear": Cost(0.0, 0.0, 3.5, 28),
+    "average_pool_2d": Cost(0.0, 0.85, 25.41, 116),
     "conv_2d_bytes": Cost(0.69, 1.92, 14.89, 2446),
     "conv_2d_words": Cost(0.69, 0.67, 14.89, 2446),
     "conv_2d_bytes_max_pool": Cost(0.67, 5.23, 15.27, 1201),
@@ -58,14 +60,15 @@ COSTS: Mapping[str, Cost] = {
     "conv_2d_winograd_max_pool": Cost(0.55, 1.5, 40.0, 0),
     "conv_2d_winograd_compact": Cost(0.55, 1.5, 40.0, 0),
     "conv_2d_winograd_compact_max_pool": Cost(0.55, 1.5, 40.0, 0),
-    "depthwise_conv_2d": Cost(11.74, 0.0, 0.0, 0),
-    "depthwise_planes": Cost(1.0, 1.0, 10.0, 0),
-    "depthwise_conv_2d_words": Cost(3.08, 0.0, 22.35, 0),
+    "depthwise_conv_2d": Cost(11.89, 0.0, 0.0, 0),
+    "depthwise_planes": Cost(0.81, 4.13, 1.04, 123, 17.03),
+    "depthwise_planes_3x3": Cost(0.73, 2.07, 0.0, 515, 16.85),
+    "depthwise_conv_2d_words": Cost(2.25, 0.0, 32.44, 0),
     "dequantize": Cost(0.0, 0.0, 13.0, 10),
     "fully_connected": Cost(1.24, 1.93, 15.28, 0),
     "fully_connected_blocks": Cost(0.63, 0.0, 11.0, 50),
     "lookup_8": Cost(0.0, 0.0, 6.02, 0),
-    "max_pool_2d": Cost(0.0, 6.83, 0.0, 198),
+    "max_pool_2d": Cost(0.0, 1.73, 0.0, 389),
     "quantize_f32": Cost(0.0, 0.0, 42.42, 187),
     "softmax_table": Cost(0.0, 0.0, 32.38, 116),
 }

@@ -35,6 +35,7 @@ from generator.graph import (
 from generator.requantize import (
     activation_range,
     add_scaling,
+    add_values,
     conv_multipliers,
     fully_connected_multipliers,
     logistic_table,
@@ -172,17 +173,11 @@ def _pooled(image: IntArray, attributes: Pool2D, result: Tensor) -> Array:
 
 
 def _add(graph: Graph, operator: Operator, values: Values) -> Array:
-    scaling = add_scaling(graph, operator)
-    terms = [
-        scale_by((_integers(graph, operator, values, i) - zero_point) << scaling.left_shift, multiplier)
-        for i, (zero_point, multiplier) in enumerate(
-            zip(scaling.input_zero_points, scaling.input_multipliers, strict=True)
-        )
-    ]
+    first, second = (_integers(graph, operator, values, i) for i in range(2))
     return _finish(
         graph,
         operator,
-        scale_by(terms[0] + terms[1], scaling.output_multiplier),
+        add_values(first, second, add_scaling(graph, operator)),
         cast(Add, operator.attributes).activation,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from generator.assets import firmware_dir
+from generator.plan.kernels import Candidate
 from tests.support import models
 from tests.support.kernel_bench import ARM, STRICT, cases_of, driver_source
 
@@ -33,20 +34,28 @@ def test_convolution_compiles(
     )
     _, cases = cases_of(model, [])
     assert len(cases) > 1
-    source = tmp_path / "driver.c"
-    headers = ["-I", firmware_dir() / "nn"]
     for case in {case.candidate.function: case for case in cases}.values():
-        source.write_text(driver_source(case.candidate))
-        command = [
-            "arm-none-eabi-gcc",
-            *ARM,
-            *STRICT,
-            *flags,
-            *headers,
-            "-c",
-            source,
-            "-o",
-            tmp_path / "driver.o",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        _compiles(case.candidate, flags, tmp_path)
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+def test_planes_addition_and_pooling_compile(flags: list[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shape = {"height": 9, "width": 9, "channels": 5}
+    networks = [
+        models.convolution(rng, depthwise=True, filters=5, kernel=(3, 3), **shape),
+        models.add(9, (0.0517, 0.0293, 0.0611), (1, 2, 3)),
+        *(models.pool(kind=k, window=(2, 2), stride=(2, 2), same=False, **shape) for k in ("MAX", "AVERAGE")),
+    ]
+    for model in networks:
+        _, cases = cases_of(model, [])
+        _compiles(cases[0].candidate, flags, tmp_path)
+
+
+def _compiles(candidate: Candidate, flags: list[str], folder: Path) -> None:
+    source = folder / "driver.c"
+    source.write_text(driver_source(candidate))
+    headers = ["-I", firmware_dir() / "nn"]
+    command = ["arm-none-eabi-gcc", *ARM, *STRICT, *flags, *headers, "-c", source, "-o"]
+    done = subprocess.run([*command, folder / "driver.o"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -81,6 +81,36 @@ def convolutions(draw: st.DrawFn, *, depthwise: bool) -> Make:
 
 
 @st.composite
+def planes(draw: st.DrawFn) -> Make:
+    """Depthwise convolutions of the kinds that networks have, up to several strips of rows."""
+    kernel = draw(st.sampled_from([(3, 3), (3, 3), (3, 3), (5, 5), (1, 5), (10, 1), (2, 3)]))
+    stride = draw(st.sampled_from([(1, 1), (1, 1), (2, 2), (2, 1), (1, 2), (3, 3)]))
+    height, width = draw(st.integers(kernel[0], 34)), draw(st.integers(kernel[1], 34))
+    channels = draw(st.integers(1, 9))
+    multiplier = draw(st.sampled_from([1, 1, 1, 2]))
+    dilation = (draw(st.sampled_from([1, 1, 2])), 1) if kernel[0] * 2 - 1 <= height else (1, 1)
+    same, activation = draw(st.booleans()), draw(activations)
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.004, 0.05, 0.5]))
+    return lambda rng: models.convolution(
+        rng,
+        depthwise=True,
+        height=height,
+        width=width,
+        channels=channels,
+        filters=channels * multiplier,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        same=same,
+        activation=activation,
+        zero_points=points,
+        input_scale=0.002,
+        output_scale=output_scale,
+    )
+
+
+@st.composite
 def pooled_convolutions(draw: st.DrawFn) -> Make:
     kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     pool = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
@@ -243,6 +273,7 @@ OPERATORS = {
     "CONV_2D+MAX_POOL_2D": pooled_convolutions(),
     "CONV_2D by Winograd": winograds(),
     "DEPTHWISE_CONV_2D": convolutions(depthwise=True),
+    "DEPTHWISE_CONV_2D in planes": planes(),
     "FULLY_CONNECTED": fully_connecteds(),
     "POOL_2D": pools(),
     "ADD": adds(),
@@ -414,6 +445,78 @@ def test_one_pixel_one_channel(value: int, where: str, bench: KernelBench) -> No
             rng, depthwise=depthwise, height=1, width=1, channels=1, filters=1, kernel=(1, 1)
         )
         check_model(model, constant(value), rng, where, bench)
+
+
+def _three_by_three(rng: np.random.Generator, **how: object) -> bytes:
+    shape = {"height": 7, "width": 5, "channels": 5, "filters": 5, "kernel": (3, 3), "same": True}
+    return models.convolution(rng, depthwise=True, **{**shape, "input_scale": 0.002, **how})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("point", range(-128, 128, 17))
+def test_planes_at_zero_points(point: int, where: str, bench: KernelBench) -> None:
+    rng = np.random.default_rng(6)
+    for stride in (1, 2):
+        for other in (point, -128):
+            model = _three_by_three(rng, zero_points=(point, other), stride=(stride, stride), activation=1)
+            check_model(model, random_inputs, rng, where, bench)
+
+
+@pytest.mark.parametrize("value", [-128, 127])
+@pytest.mark.parametrize("weight", [-127, 127])
+def test_planes_up_to_their_largest_sums(value: int, weight: int, where: str, bench: KernelBench) -> None:
+    """Accumulators next to 2**30, and none beyond: the planner must not choose planes there."""
+    weights = np.full((1, 3, 3, 5), weight, np.int8)
+    products = 9 * 127 * 255
+    for bias, holds in ((2**30 - 1 - products, True), (2**30, False)):
+        for sign in (-1, 1):
+            model = _three_by_three(
+                np.random.default_rng(7),
+                weights=weights,
+                biases=np.full(5, sign * bias, np.int32),
+                zero_points=(-128 if value > 0 else 127, 3),
+                input_scale=0.001,
+                output_scale=8.0,
+                weight_scales=[0.001 * (i + 1) for i in range(5)],
+            )
+            _, cases = cases_of(model, [])
+            assert any("planes" in case.candidate.name for case in cases) is holds
+            check_model(model, constant(value), np.random.default_rng(7), where, bench)
+
+
+@pytest.mark.parametrize("value", [-128, 127, None])
+@pytest.mark.parametrize("window", [(16, 16), (1, 255), (3, 256), (19, 21)])
+def test_averages_of_many(value: int | None, window: tuple[int, int], where: str, bench: KernelBench) -> None:
+    """More than sums of 16 bits hold."""
+    model = models.pool(
+        kind="AVERAGE",
+        height=window[0],
+        width=window[1],
+        channels=6,
+        window=window,
+        stride=(1, 1),
+        same=False,
+    )
+    inputs = random_inputs if value is None else constant(value)
+    check_model(model, inputs, np.random.default_rng(8), where, bench)
+
+
+@pytest.mark.parametrize("activation", [0, 1])
+@pytest.mark.parametrize(
+    "scales", [(0.0517, 0.0293, 0.0611), (0.1, 0.1, 0.2), (0.1, 0.1, 0.1), (0.05, 0.03, 0.06)]
+)
+def test_addition_of_every_pair(
+    scales: tuple[float, float, float], activation: int, where: str, bench: KernelBench
+) -> None:
+    every = np.arange(-128, 128, dtype=np.int8)
+    pairs = iter((np.repeat(every, 256), np.tile(every, 256)) * 2)
+    model = models.add(65_536, scales, (-128, 4, -20), activation)
+    check_model(
+        model,
+        lambda tensor, _rng: next(pairs).reshape(tensor.shape),  # type: ignore[attr-defined]
+        np.random.default_rng(9),
+        where,
+        bench,
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0005, 0.01, 0.05, 0.3])

@@ -131,7 +131,9 @@ def _candidate(graph: Graph, step: Step) -> Candidate:
 # The kernels whose headers allow an output that starts where an input starts.
 IN_PLACE = {
     "add",
+    "add_linear",
     "depthwise_planes",
+    "depthwise_planes_3x3",
     "lookup_8",
     "softmax_table",
     "quantize_f32",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from generator.assets import firmware_dir
-from generator.fixedpoint import Multiplier
+from generator.fixedpoint import Multiplier, quantize_multiplier
 from generator.fuse import fuse
 from generator.plan import make_plan
 from generator.plan.kernels.candidate import scales_down
@@ -19,14 +19,17 @@ from generator.plan.kernels.convolution import (
     conv_2d_tiles_scratch_bytes,
     pooled_conv_2d_scratch_bytes,
 )
+from generator.plan.kernels.depthwise_planes import Axis, Planes
 from generator.plan.kernels.fully_connected import (
     fully_connected_blocks_scratch_bytes,
     fully_connected_scratch_bytes,
 )
+from generator.plan.kernels.linear_add import LinearAdd, linear_add
 from generator.plan.kernels.winograd import winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
+from generator.requantize import AddScaling
 from generator.targets import load_board
 from tests.plan.networks import every_operator
 
@@ -93,6 +96,65 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
         ]
+
+
+_PLANES_SIZES = """
+#include <stdio.h>
+#include "fc_nn.h"
+int main(void)
+{
+    struct fc_depthwise_planes p = {0};
+    while (scanf("%d %d %d %d %d %d %d %d", &p.strip_rows, &p.output_columns, &p.channels, &p.kernel_rows,
+                 &p.kernel_columns, &p.row_stride, &p.column_stride, &p.row_dilation) == 8) {
+        printf("%d\\n", (int)fc_depthwise_planes_scratch_size(&p));
+    }
+    return 0;
+}
+"""
+
+
+def test_scratch_sizes_of_planes_equal_the_firmware_s(tmp_path: Path) -> None:
+    (tmp_path / "sizes.c").write_text(_PLANES_SIZES)
+    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-I", firmware_dir() / "nn", "sizes.c", "-o", "sizes"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    rng = np.random.default_rng(5)
+    shapes = rng.integers(1, [9, 50, 9, 6, 12, 4, 4, 4], (200, 8)).tolist()
+    done = subprocess.run(
+        [tmp_path / "sizes"],
+        input="\n".join(" ".join(map(str, s)) for s in shapes),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = []
+    for strip, columns, channels, kernel_rows, kernel_columns, row_stride, column_stride, dilation in shapes:
+        row = Axis(0, strip, kernel_rows, row_stride, dilation, 0)
+        column = Axis(0, columns, kernel_columns, column_stride, 1, 0)
+        expected.append(Planes(row, column, False, min(channels, 4)).scratch_bytes(strip))
+    assert list(map(int, done.stdout.split())) == expected
+
+
+def test_linear_addition_is_refused_where_it_does_not_hold() -> None:
+    """Thirds, whose products no factor holds exactly, meet ties; sums beyond 32 bits."""
+    points = (-128, 3, 4)
+
+    def found(*scales: float) -> LinearAdd | None:
+        real = [float(np.float32(s)) for s in scales]
+        twice = 2 * max(real[:2])
+        scaling = AddScaling(
+            20,
+            points[:2],
+            (quantize_multiplier(real[0] / twice), quantize_multiplier(real[1] / twice)),
+            quantize_multiplier(twice / (2**20 * real[2])),
+        )
+        return linear_add(scaling, points[2], -128, 127)
+
+    assert found(0.05, 0.03, 0.06) is None
+    assert found(0.5, 0.1, 0.05) is None
+    ordinary, ties = found(0.0517, 0.0293, 0.0611), found(0.1, 0.1, 0.2)
+    assert ordinary is not None
+    assert ties is not None
+    assert ties.sign_counts
 
 
 @pytest.mark.parametrize(("channels", "depth"), [(1, 1), (2, 4), (3, 5), (4, 8), (5, 27), (8, 64), (1, 3)])
@@ -183,10 +245,9 @@ def test_alternatives_say_why_not() -> None:
         fuse(read_tflite_bytes(every_operator(channels=4), "net", "x")), load_board("nucleo_h743zi2").part
     )
     depthwise = next(step.kernel for step in plan.steps if step.op == "DEPTHWISE_CONV_2D")
-    assert depthwise.name == "depthwise_planes"
-    others = depthwise.alternatives
-    assert {other.kernel for other in others} == {"depthwise_conv_2d_words", "depthwise_conv_2d"}
-    for other in others:
+    assert depthwise.name == "depthwise_planes_3x3"
+    assert [o.kernel for o in depthwise.alternatives] == ["depthwise_conv_2d_words", "depthwise_conv_2d"]
+    for other in depthwise.alternatives:
         assert other.estimated_cycles is not None
         assert other.estimated_cycles >= depthwise.estimated_cycles
         assert f"{other.estimated_cycles:,}" in other.why_not

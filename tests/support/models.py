@@ -133,7 +133,7 @@ def convolution(
     weight_scales: Sequence[float] | None = None,
     bias_range: int = 2000,
     weights: np.ndarray | None = None,
-    biases: Sequence[int] | None = None,
+    biases: Sequence[int] | np.ndarray | None = None,
     pool: tuple[int, int] | None = None,
     pool_activation: int = 0,
 ) -> bytes:

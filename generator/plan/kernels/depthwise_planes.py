@@ -28,6 +28,7 @@ _WEIGHTS_MARGIN_BYTES = 1
 """What is read, but not used, behind the weights: rows of three are loaded as words."""
 _PRODUCTS_PER_ROW = 80
 """What beginning a row of a plane costs, in products."""
+_ROWS_PER_STRIP = 6
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,17 @@ class Planes:
         return self.span(self.rows.output) * self.pitch
 
     @property
+    def passes(self) -> int:
+        """Rows begun per channel; beginning a strip of a channel costs as much as several."""
+        strips = -(-self.rows.output // self.strip_rows)
+        return self.rows.output + _ROWS_PER_STRIP * strips
+
+    @property
+    def is_three_by_three(self) -> bool:
+        """Whether the products are those of fc_plane_sums.h."""
+        return self.rows.kernel == self.columns.kernel == 3 and self.columns.stride <= 2
+
+    @property
     def in_place(self) -> bool:
         """Whether outputs may overwrite the input: each one's byte has been unpacked before."""
         rows, columns = self.rows, self.columns
@@ -148,7 +160,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
     along = "columns" if planes.transposed else "rows"
     return [
         Candidate(
-            name="depthwise_planes",
+            name="depthwise_planes_3x3" if planes.is_three_by_three else "depthwise_planes",
             function="fc_depthwise_conv_2d_planes_s8",
             params_type="fc_depthwise_planes",
             params=fields(
@@ -177,6 +189,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
                 products=planes.products * channels,
                 gathered=planes.filled * source.shape[3],
                 outputs=pixels * channels,
+                calls=planes.passes * channels,
             ),
             macs=pixels * channels * rows.kernel * columns.kernel,
             tables=(
