@@ -2,17 +2,17 @@
  *
  * A tile is 2x2 outputs; it sees 4x4 pixels d. With g the kernel, (*) element by element, summed over channels,
  *
- *   outputs = A' ((G g G') * (B' d B)) A
+ *   4 outputs = A' ((G g G') * (B' d B)) A
  *
- *        1  0  0              1  0 -1  0
- *   G = 1/2 1/2 1/2      B' = 0  1  1  0      A' = 1  1  1  0
- *       1/2 -1/2 1/2          0 -1  1  0           0  1 -1 -1
- *        0  0  1              0  1  0 -1
+ *       1  0  0         1  0 -1  0
+ *   G = 1  1  1    B' = 0  1  1  0    A' = 2  1  1  0
+ *       1 -1  1         0 -1  1  0         0  1 -1 -2
+ *       0  0  1         0  1  0 -1
  *
- * Exact: the planner takes 2 G, so that transformed weights are integers (at most 9 * 128) and the outputs come
- * four times too large. Everything after that is additions and multiplications modulo 2^32, so what is in between
- * may wrap: four times the sum fits 32 bits (the planner checks), hence it is right. Activations go in as stored,
- * within +-512 once transformed; their zero point is part of the bias, and padding holds it. */
+ * These are the usual matrices without their halves. Exact: transformed weights are within +-9 * 128, transformed
+ * activations, which go in as stored, within +-512. Everything after that is additions and multiplications modulo
+ * 2^32, so what is in between may wrap: the planner checks that four times the sum fits 32 bits, hence it is right.
+ * The activations' zero point is part of the bias, and padding holds it. */
 #ifndef FC_WINOGRAD_H
 #define FC_WINOGRAD_H
 
@@ -324,16 +324,15 @@ FC_INLINE void fc_winograd_transform(const struct fc_winograd *p, const int8_t *
     fc_winograd_rows(left, right, p->input_channels, to);
 }
 
-/* 2 G times a column of a kernel, two channels at once. */
+/* G times a column of a kernel, two channels at once. */
 FC_INLINE struct fc_winograd_line fc_winograd_weight_line(uint32_t a, uint32_t b, uint32_t c)
 {
     const uint32_t outer = fc_add_halves(a, c);
-    const struct fc_winograd_line line = {fc_add_halves(a, a), fc_add_halves(outer, b), fc_sub_halves(outer, b),
-                                          fc_add_halves(c, c)};
+    const struct fc_winograd_line line = {a, fc_add_halves(outer, b), fc_sub_halves(outer, b), c};
     return line;
 }
 
-/* 2 G g (2 G)' of one output channel's kernel, every other input channel of `channels`. The nine products of four
+/* G g G' of one output channel's kernel, every other input channel of `channels`. The nine products of four
  * channels are nine words. `to` is the channel's first word, or that of its odd channels. */
 FC_INLINE void fc_winograd_transform_weights_half(const int8_t *weights, int32_t channels, bool odd, uint32_t *to)
 {
@@ -408,14 +407,14 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
 {
 #define FC_SUM(row, column)                                                                                  \
     (uint32_t) sums[(4 * (row) + (column)) * FC_WINOGRAD_CHANNELS * FC_WINOGRAD_PAIR]
-#define FC_UPPER(column) (FC_SUM(0, column) + FC_SUM(1, column) + FC_SUM(2, column))
-#define FC_LOWER(column) (FC_SUM(1, column) - FC_SUM(2, column) - FC_SUM(3, column))
+#define FC_UPPER(column) (2 * FC_SUM(0, column) + FC_SUM(1, column) + FC_SUM(2, column))
+#define FC_LOWER(column) (FC_SUM(1, column) - FC_SUM(2, column) - 2 * FC_SUM(3, column))
     const uint32_t a0 = FC_UPPER(0), a1 = FC_UPPER(1), a2 = FC_UPPER(2), a3 = FC_UPPER(3);
     const uint32_t b0 = FC_LOWER(0), b1 = FC_LOWER(1), b2 = FC_LOWER(2), b3 = FC_LOWER(3);
 #undef FC_UPPER
 #undef FC_LOWER
 #undef FC_SUM
-    const uint32_t y0 = a0 + a1 + a2, y1 = a1 - a2 - a3, y2 = b0 + b1 + b2, y3 = b1 - b2 - b3;
+    const uint32_t y0 = 2 * a0 + a1 + a2, y1 = a1 - a2 - 2 * a3, y2 = 2 * b0 + b1 + b2, y3 = b1 - b2 - 2 * b3;
     const uint32_t twice_bias = (uint32_t)channel->bias * 2;
     if (p->pooled) { /* scaling keeps order */
         const uint32_t largest = fc_winograd_larger(fc_winograd_larger(y0, y1), fc_winograd_larger(y2, y3));
@@ -438,46 +437,46 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
  * long again. r0 sums, r1 channels, r2 places, r3 output; r4 to r7 outputs; r8 to r12 and lr sums, then the
  * channel's numbers and the places. */
 #define FC_WINOGRAD_ADD(offset)                                                                              \
-    "ldr r8, [r0, #0 + " offset "]    \n"                                                                    \
-    "ldr r9, [r0, #128 + " offset "]  \n"                                                                    \
-    "ldr r10, [r0, #256 + " offset "] \n"                                                                    \
-    "ldr r11, [r0, #384 + " offset "] \n"                                                                    \
-    "add r4, r8, r9                   \n"                                                                    \
-    "ldr r12, [r0, #32 + " offset "]  \n"                                                                    \
-    "sub r6, r9, r10                  \n"                                                                    \
-    "ldr r8, [r0, #160 + " offset "]  \n"                                                                    \
-    "add r4, r10                      \n"                                                                    \
-    "ldr r9, [r0, #288 + " offset "]  \n"                                                                    \
-    "sub r6, r11                      \n"                                                                    \
-    "ldr r10, [r0, #416 + " offset "] \n"                                                                    \
-    "add r5, r12, r8                  \n"                                                                    \
-    "ldr r11, [r0, #64 + " offset "]  \n"                                                                    \
-    "sub r7, r8, r9                   \n"                                                                    \
-    "ldr r12, [r0, #192 + " offset "] \n"                                                                    \
-    "add r5, r9                       \n"                                                                    \
-    "ldr r8, [r0, #320 + " offset "]  \n"                                                                    \
-    "sub r7, r10                      \n"                                                                    \
-    "ldr r9, [r0, #448 + " offset "]  \n"                                                                    \
-    "add r4, r5                       \n"                                                                    \
-    "add r6, r7                       \n"                                                                    \
-    "add r11, r12                     \n"                                                                    \
-    "ldr r10, [r0, #96 + " offset "]  \n"                                                                    \
-    "sub r12, r8                      \n"                                                                    \
-    "ldr lr, [r0, #224 + " offset "]  \n"                                                                    \
-    "add r11, r8                      \n"                                                                    \
-    "ldr r8, [r0, #352 + " offset "]  \n"                                                                    \
-    "sub r12, r9                      \n"                                                                    \
-    "ldr r9, [r0, #480 + " offset "]  \n"                                                                    \
-    "add r4, r11                      \n"                                                                    \
-    "sub r5, r11                      \n"                                                                    \
-    "add r6, r12                      \n"                                                                    \
-    "sub r7, r12                      \n"                                                                    \
-    "add r10, lr                      \n"                                                                    \
-    "sub lr, r8                       \n"                                                                    \
-    "add r10, r8                      \n"                                                                    \
-    "sub lr, r9                       \n"                                                                    \
-    "sub r5, r10                      \n"                                                                    \
-    "sub r7, lr                       \n"
+    "ldr r8, [r0, #0 + " offset "]      \n"                                                                  \
+    "ldr r9, [r0, #128 + " offset "]    \n"                                                                  \
+    "ldr r10, [r0, #256 + " offset "]   \n"                                                                  \
+    "ldr r11, [r0, #384 + " offset "]   \n"                                                                  \
+    "sub r6, r9, r10                    \n"                                                                  \
+    "ldr r12, [r0, #32 + " offset "]    \n"                                                                  \
+    "add r4, r9, r8, lsl #1             \n"                                                                  \
+    "ldr r8, [r0, #160 + " offset "]    \n"                                                                  \
+    "add r4, r10                        \n"                                                                  \
+    "ldr r9, [r0, #288 + " offset "]    \n"                                                                  \
+    "sub r6, r6, r11, lsl #1            \n"                                                                  \
+    "ldr r10, [r0, #416 + " offset "]   \n"                                                                  \
+    "sub r7, r8, r9                     \n"                                                                  \
+    "ldr r11, [r0, #64 + " offset "]    \n"                                                                  \
+    "add r5, r8, r12, lsl #1            \n"                                                                  \
+    "ldr r12, [r0, #192 + " offset "]   \n"                                                                  \
+    "add r5, r9                         \n"                                                                  \
+    "ldr r8, [r0, #320 + " offset "]    \n"                                                                  \
+    "sub r7, r7, r10, lsl #1            \n"                                                                  \
+    "ldr r9, [r0, #448 + " offset "]    \n"                                                                  \
+    "add r4, r5, r4, lsl #1             \n"                                                                  \
+    "ldr r10, [r0, #96 + " offset "]    \n"                                                                  \
+    "add r11, r12, r11, lsl #1          \n"                                                                  \
+    "ldr lr, [r0, #224 + " offset "]    \n"                                                                  \
+    "add r11, r8                        \n"                                                                  \
+    "sub r12, r8                        \n"                                                                  \
+    "add r6, r7, r6, lsl #1             \n"                                                                  \
+    "ldr r8, [r0, #352 + " offset "]    \n"                                                                  \
+    "sub r12, r12, r9, lsl #1           \n"                                                                  \
+    "ldr r9, [r0, #480 + " offset "]    \n"                                                                  \
+    "add r4, r11                        \n"                                                                  \
+    "sub r5, r11                        \n"                                                                  \
+    "add r6, r12                        \n"                                                                  \
+    "sub r7, r12                        \n"                                                                  \
+    "add r10, lr, r10, lsl #1           \n"                                                                  \
+    "sub lr, r8                         \n"                                                                  \
+    "add r10, r8                        \n"                                                                  \
+    "sub lr, lr, r9, lsl #1             \n"                                                                  \
+    "sub r5, r5, r10, lsl #1            \n"                                                                  \
+    "sub r7, r7, lr, lsl #1             \n"
 
 #define FC_WINOGRAD_STORE(load, end, ROUND)                                                                  \
     load "lsl r8, r8, #1              \n"                                                                    \

@@ -24,10 +24,8 @@ def test_winograd_s_weights_are_where_the_kernels_read_them(channels: int, depth
         for d in range(depth):
             pair, half = d // 4 * 2 + d % 2, d % 4 // 2
             g = weights[c, :, :, d].astype(int)
-            rows = np.array([2 * g[0], g[0] + g[1] + g[2], g[0] - g[1] + g[2], 2 * g[2]]).T
-            both = np.array(
-                [2 * rows[0], rows[0] + rows[1] + rows[2], rows[0] - rows[1] + rows[2], 2 * rows[2]]
-            )
+            rows = np.array([g[0], g[0] + g[1] + g[2], g[0] - g[1] + g[2], g[2]]).T
+            both = np.array([rows[0], rows[0] + rows[1] + rows[2], rows[0] - rows[1] + rows[2], rows[2]])
             for position, value in enumerate(both.T.reshape(-1)):
                 word = ((c // 4 * 16 + position) * (depth // 2) + pair) * 4 + c % 4
                 assert halves[word, half] == value

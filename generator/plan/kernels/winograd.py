@@ -30,7 +30,7 @@ PAIR = 2
 MARGIN_WORDS = 1
 _TILE_GROUPS = (16, 8, 4)
 """Tiles transformed before any is multiplied; also all of them."""
-_TRANSFORM = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
+_TRANSFORM = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
 _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions and must fit 32 bits
 
 
