@@ -57,14 +57,18 @@ FC_INLINE int32_t fc_winograd_block_words(const struct fc_winograd *p)
     return FC_WINOGRAD_POSITIONS * FC_WINOGRAD_CHANNELS * p->input_channels / 2;
 }
 
+/* Words of a half transformed column of pixels. Odd: words of neighbouring columns lie in different banks of the
+ * TCM and can be loaded together. */
+FC_INLINE int32_t fc_winograd_column_words(int32_t channels) { return 2 * channels + 1; }
+
 /* Bytes of `scratch` below: sums, four kernels if they are transformed here, transformed tiles, four columns of
  * pixels half transformed, places of outputs, a pixel of padding. Twin of winograd_scratch_bytes in generator/plan. */
 FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool stored)
 {
     const int32_t kernels = stored ? 0 : fc_winograd_block_words(p);
     const int32_t tiles = p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p);
-    return (FC_WINOGRAD_SUMS + kernels + tiles + 4 * 2 * p->input_channels + 4 * p->group) * 4 +
-           p->input_channels;
+    const int32_t columns = 4 * fc_winograd_column_words(p->input_channels);
+    return (FC_WINOGRAD_SUMS + kernels + tiles + columns + 4 * p->group) * 4 + p->input_channels;
 }
 
 /* Products of four output channels with a pair of tiles, for each of the 16 positions, over `quads` times four
@@ -266,6 +270,8 @@ fc_winograd_rows(__attribute__((unused)) const uint32_t *left, __attribute__((un
                      "lsls r5, r2, #2       \n" /* bytes of a position */
                      "add r3, r1, r5, lsl #1\n"
                      "add r2, r0, r5, lsl #1\n"
+                     "adds r3, #4           \n"
+                     "adds r2, #4           \n"
                      "lsls r6, r5, #1       \n"
                      "adds r7, r6, r5       \n"
                      "add r8, r4, r5        \n"
@@ -289,7 +295,7 @@ fc_winograd_rows(__attribute__((unused)) const uint32_t *left, __attribute__((un
 #else
 FC_INLINE void fc_winograd_rows(const uint32_t *left, const uint32_t *right, int32_t channels, uint32_t *to)
 {
-    const int32_t pairs = channels / 2, column = 4 * pairs;
+    const int32_t pairs = channels / 2, column = fc_winograd_column_words(channels);
     for (int32_t row = 0; row < 4; row++) {
         for (int32_t pair = 0; pair < pairs; pair++) {
             const struct fc_winograd_line line =
@@ -313,7 +319,8 @@ FC_INLINE void fc_winograd_transform(const struct fc_winograd *p, const int8_t *
                                      int32_t tile_x, bool continued, const int8_t *padding, uint32_t *columns,
                                      uint32_t *to)
 {
-    const int32_t y = 2 * tile_y - p->pad_top, x = 2 * tile_x - p->pad_left, size = 2 * p->input_channels;
+    const int32_t y = 2 * tile_y - p->pad_top, x = 2 * tile_x - p->pad_left;
+    const int32_t size = fc_winograd_column_words(p->input_channels);
     uint32_t *left = columns + (tile_x % 2) * 2 * size, *right = columns + (1 - tile_x % 2) * 2 * size;
     if (!continued) {
         fc_winograd_column(p, input, y, x, padding, left);
@@ -566,7 +573,7 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
     uint32_t *transformed = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
     uint32_t *inputs = transformed + (stored == NULL ? fc_winograd_block_words(p) : 0);
     uint32_t *columns = inputs + p->group / FC_WINOGRAD_PAIR * pair_words;
-    int32_t *places = (int32_t *)(columns + 4 * 2 * p->input_channels);
+    int32_t *places = (int32_t *)(columns + 4 * fc_winograd_column_words(p->input_channels));
     int8_t *padding = (int8_t *)(places + 4 * p->group);
     memset(padding, p->input_zero_point, (size_t)p->input_channels);
     int32_t y = 0, x = 0;

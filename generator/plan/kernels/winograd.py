@@ -41,7 +41,8 @@ def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
     sums = POSITIONS * CHANNELS * PAIR
     kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
     tiles = group // PAIR * POSITIONS * channels
-    return (sums + kernels + tiles + 4 * 2 * channels + 4 * group) * 4 + channels
+    columns = 4 * (2 * channels + 1)
+    return (sums + kernels + tiles + columns + 4 * group) * 4 + channels
 
 
 def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
