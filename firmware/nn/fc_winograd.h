@@ -137,6 +137,7 @@ FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool sto
     "\n" FC_WINOGRAD_QUAD(FC_WINOGRAD_NEXT, FC_WINOGRAD_WEIGHTS) ".endr \n" FC_WINOGRAD_QUAD(                \
         FC_WINOGRAD_NEXT, FC_WINOGRAD_WHERE) FC_WINOGRAD_KEEP ".endr \n"
 
+FC_WINOGRAD_FUNCTION(fc_winograd_products_2, FC_WINOGRAD_UNROLLED(8, 0))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_4, FC_WINOGRAD_UNROLLED(4, 2))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_8, FC_WINOGRAD_UNROLLED(2, 6))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_16, FC_WINOGRAD_UNROLLED(1, 14))
@@ -169,7 +170,9 @@ FC_WINOGRAD_FUNCTION(fc_winograd_products_by_16, FC_WINOGRAD_LOOP(16))
 FC_INLINE void fc_winograd_products(const uint32_t *weights, const uint32_t *inputs, int32_t *sums,
                                     int32_t quads)
 {
-    if (quads == 4) {
+    if (quads == 2) {
+        fc_winograd_products_2(weights, inputs, sums, quads);
+    } else if (quads == 4) {
         fc_winograd_products_4(weights, inputs, sums, quads);
     } else if (quads == 8) {
         fc_winograd_products_8(weights, inputs, sums, quads);
@@ -614,7 +617,8 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
  * weights ceil(output_channels / 4) blocks of fc_winograd_block_words words, packed, and FC_WINOGRAD_MARGIN
  * table   output_channels entries
  * scratch fc_winograd_scratch_size bytes, 4-byte aligned
- * output  output_height * output_width * output_channels, or a quarter if pooled; must not overlap input */
+ * output  output_height * output_width * output_channels, or a quarter if pooled; may overlap input as far as
+ *         winograd_overlap_bytes in generator/plan says: a group is read before any of its outputs is written */
 FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t *input, const uint32_t *weights,
                                       const struct fc_down_channel *table, int32_t *scratch, int8_t *output)
 {
