@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from generator.fuse import fuse
-from generator.plan.kernels.winograd import pack_compact, pack_winograd, winograd
+from generator.graph import Padding
+from generator.plan.kernels.winograd import pack_compact, pack_winograd, winograd, winograd_overlap_bytes
 from generator.read import read_tflite_bytes
 from tests.support import models
 
@@ -24,10 +25,8 @@ def test_winograd_s_weights_are_where_the_kernels_read_them(channels: int, depth
         for d in range(depth):
             pair, half = d // 4 * 2 + d % 2, d % 4 // 2
             g = weights[c, :, :, d].astype(int)
-            rows = np.array([2 * g[0], g[0] + g[1] + g[2], g[0] - g[1] + g[2], 2 * g[2]]).T
-            both = np.array(
-                [2 * rows[0], rows[0] + rows[1] + rows[2], rows[0] - rows[1] + rows[2], 2 * rows[2]]
-            )
+            rows = np.array([g[0], g[0] + g[1] + g[2], g[0] - g[1] + g[2], g[2]]).T
+            both = np.array([rows[0], rows[0] + rows[1] + rows[2], rows[0] - rows[1] + rows[2], rows[2]])
             for position, value in enumerate(both.T.reshape(-1)):
                 word = ((c // 4 * 16 + position) * (depth // 2) + pair) * 4 + c % 4
                 assert halves[word, half] == value
@@ -69,3 +68,38 @@ def test_winograd_needs_four_times_the_sum_to_fit() -> None:
         weights = np.full((1, 3, 3, channels), 127, np.int8)
         names = _winograd_names(height=3, width=3, channels=channels, filters=1, weights=weights)
         assert bool(names) is holds
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "filters"), [(8, 8, 4, 4), (7, 9, 4, 8), (9, 6, 8, 3)]
+)
+def test_winograd_s_output_may_start_so_far_below_its_input(
+    height: int, width: int, channels: int, filters: int, same: bool, pooled: bool
+) -> None:
+    """The smallest distance at which no group writes what a later one reads, byte by byte."""
+    border, step = int(same), 2 if pooled else 1
+    out_h, out_w = (size - 2 + 2 * border for size in (height, width))
+    out_h, out_w = out_h // step * step, out_w // step * step
+    down, across = -(-out_h // 2), -(-out_w // 2)
+    reads, writes = [], []
+    for y in range(down):
+        for x in range(across):
+            rows = range(max(2 * y - border, 0), min(2 * y - border + 4, height))
+            columns = range(max(2 * x - border, 0), min(2 * x - border + 4, width))
+            reads.append([(r * width + c) * channels for r in rows for c in columns])
+            if pooled:
+                writes.append([(y * across + x + 1) * filters])
+            else:
+                rows, columns = range(2 * y, min(2 * y + 2, out_h)), range(2 * x, min(2 * x + 2, out_w))
+                writes.append([(r * out_w + c + 1) * filters for r in rows for c in columns])
+    for group in (4, 6, len(reads) + len(reads) % 2):
+        needed = 0
+        for start in range(group, len(reads), group):
+            written = max(end for tile in writes[:start] for end in tile)
+            needed = max(needed, written - min(first for tile in reads[start:] for first in tile))
+        padding = Padding(border, border, border, border)
+        shape = (1, height, width, channels)
+        found = winograd_overlap_bytes(shape, (out_h, out_w), padding, filters, group, pooled=pooled)
+        assert found == needed

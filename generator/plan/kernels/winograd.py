@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, Tensor
+from generator.graph import Conv2D, Graph, Operator, Padding, Pool2D, PooledConv2D, Tensor
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
     Candidate,
@@ -28,20 +28,23 @@ POSITIONS = 16
 CHANNELS = 4
 PAIR = 2
 MARGIN_WORDS = 1
-_TILE_GROUPS = (16, 8, 4)
+_TILE_GROUPS = (4, 8, 16, 32)
 """Tiles transformed before any is multiplied; also all of them."""
-_TRANSFORM = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
+_UNROLLED = (2, 4, 8, 16)
+"""Fours of input channels that the kernel has a loop without jumps for."""
+_TRANSFORM = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
 _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions and must fit 32 bits
 
 
 def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
-    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, four columns of pixels
-    half transformed, places of outputs, a pixel of padding.
+    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, four columns of
+    pixels half transformed, places of outputs, a pixel of padding.
     """
     sums = POSITIONS * CHANNELS * PAIR
     kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
     tiles = group // PAIR * POSITIONS * channels
-    return (sums + kernels + tiles + 4 * 2 * channels + 4 * group) * 4 + channels
+    columns = 4 * (2 * channels + 1)
+    return (sums + kernels + tiles + columns + 4 * group) * 4 + channels
 
 
 def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
@@ -96,7 +99,7 @@ def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
     groups = _groups(layer.tiles)
     return [
         *(_candidate(layer, group, stored, is_stored=True) for group in groups),
-        *(_candidate(layer, group, compact, is_stored=False) for group in reversed(groups)),
+        *(_candidate(layer, group, compact, is_stored=False) for group in groups),
     ]
 
 
@@ -104,15 +107,19 @@ def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
 class _Layer:
     """What the candidates have in common."""
 
+    source: Tensor
     weights: Tensor
     channels: DownChannels
     fields: dict[str, int | float | bool | str]
-    tiles: int
+    extent: tuple[int, int]
+    """Height and width of what is convolved."""
+    padding: Padding
+    pooled: bool
     macs: int
 
     @property
-    def pooled(self) -> bool:
-        return bool(self.fields["pooled"])
+    def tiles(self) -> int:
+        return -(-self.extent[0] // 2) * -(-self.extent[1] // 2)
 
 
 def _layer(graph: Graph, operator: Operator) -> _Layer | None:
@@ -146,6 +153,7 @@ def _layer(graph: Graph, operator: Operator) -> _Layer | None:
     if down is None or 128 * np.abs(flat.astype(np.int64)).sum(axis=1).max() >= _SUM_LIMIT:
         return None
     return _Layer(
+        source=source,
         weights=weights,
         channels=down,
         fields={
@@ -163,7 +171,9 @@ def _layer(graph: Graph, operator: Operator) -> _Layer | None:
             "one_sided": down.one_sided,
             "pooled": pool is not None,
         },
-        tiles=-(-height // 2) * -(-width // 2),
+        extent=(height, width),
+        padding=convolution.padding,
+        pooled=pool is not None,
         macs=computed[0] * computed[1] * flat.size,
     )
 
@@ -184,6 +194,9 @@ def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) ->
         tables=(weights, layer.channels.table),
         scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
         scratch_type="int32_t",
+        overlap_bytes=winograd_overlap_bytes(
+            layer.source.shape, layer.extent, layer.padding, channels_out, group, pooled=layer.pooled
+        ),
         passes=passes,
     )
 
@@ -198,19 +211,48 @@ def _bounds(graph: Graph, operator: Operator, convolution: Conv2D, pool: Pool2D 
 
 
 def _groups(tiles: int) -> list[int]:
-    """Numbers of tiles to offer, in order of preference where they cost the same."""
+    """Numbers of tiles to offer."""
     everything = -(-tiles // PAIR) * PAIR
-    groups = [group for group in _TILE_GROUPS if group < everything]
-    return [everything, *groups] if everything <= _TILE_GROUPS[0] else [*groups, everything]
+    return [*(group for group in _TILE_GROUPS if group < everything), everything]
+
+
+def winograd_overlap_bytes(
+    source: tuple[int, ...],
+    output: tuple[int, int],
+    padding: Padding,
+    channels_out: int,
+    group: int,
+    *,
+    pooled: bool,
+) -> int:
+    """Bytes by which the output has to start below an input of shape ``source`` (1, height, width, channels)
+    for a group of tiles to overwrite nothing that a later one reads. ``output`` is the convolution's extent.
+    """
+    _, _, width, channels = source
+    down, across = (-(-size // 2) for size in output)
+    y, x = np.divmod(np.arange(0, down * across), across)
+    reads = (np.maximum(2 * y - padding.top, 0) * width + np.maximum(2 * x - padding.left, 0)) * channels
+    later = np.minimum.accumulate(reads[::-1])[::-1]
+    rows, columns = np.minimum(2 * y + 2, output[0]), np.minimum(2 * x + 2, output[1])
+    ends = y * across + x + 1 if pooled else (rows - 1) * output[1] + columns
+    firsts = np.arange(group, len(reads), group)
+    return int(
+        max((np.maximum.accumulate(ends)[firsts - 1] * channels_out - later[firsts]).max(initial=0), 0)
+    )
 
 
 def _work(tiles: int, group: int, channels: int, channels_out: int, *, is_stored: bool) -> Work:
-    """Elements gathered are those of transformed inputs and weights."""
-    padded = -(-channels_out // CHANNELS) * CHANNELS
+    """Elements gathered are those of inputs, half and wholly transformed, and of weights transformed here.
+    Calls are three per tile, two per block of channels and pair of tiles; where the loop over input channels
+    is not unrolled, each position costs about half a call more.
+    """
+    looped = 0 if channels // GROUP in _UNROLLED else POSITIONS // 2
+    blocks = -(-channels_out // CHANNELS)
     pairs = tiles // group * (group // PAIR) + -(-(tiles % group) // PAIR)
-    transformed = 0 if is_stored else -(-tiles // group) * padded
+    kernels = 0 if is_stored else -(-tiles // group) * blocks * CHANNELS
     return Work(
-        products=pairs * PAIR * POSITIONS * channels * padded,
-        gathered=(tiles + transformed) * POSITIONS * channels,
-        outputs=pairs * PAIR * padded,
+        products=pairs * PAIR * POSITIONS * channels * blocks * CHANNELS,
+        gathered=(tiles * (POSITIONS // 2 + POSITIONS) + kernels * POSITIONS) * channels,
+        outputs=pairs * PAIR * blocks * CHANNELS,
+        calls=3 * tiles + (2 + looped) * pairs * blocks,
     )
