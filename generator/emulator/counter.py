@@ -66,6 +66,7 @@ class _Block(ctypes.Structure):
         ("access_count", ctypes.c_int32),
         ("penalty", ctypes.c_uint32),
         ("prediction", ctypes.c_uint32),
+        ("first_prediction", ctypes.c_uint32),
     )
 
 
@@ -127,6 +128,7 @@ class _Counter(ctypes.Structure):
         ("depth", ctypes.c_int32),
         ("instructions", ctypes.c_uint64),
         ("cycles", ctypes.c_double),
+        ("power_on", ctypes.c_double),
         ("redirected", ctypes.c_double),
         ("blocks", ctypes.POINTER(_Block)),
         ("edges", ctypes.POINTER(_Edge)),
@@ -186,6 +188,8 @@ def _library() -> ctypes.CDLL:
     loaded.counter_cut.restype = None
     loaded.counter_clear.argtypes = (ctypes.POINTER(_Counter),)
     loaded.counter_clear.restype = None
+    loaded.counter_power_on.argtypes = (ctypes.POINTER(_Counter),)
+    loaded.counter_power_on.restype = None
     loaded.counter_free.argtypes = (ctypes.POINTER(_Counter),)
     loaded.counter_free.restype = None
     loaded.counter_add_access.argtypes = (ctypes.POINTER(_Counter), ctypes.POINTER(_Access))
@@ -233,6 +237,7 @@ class BlockCounter:
             last_edge=_NONE,
         )
         self._pointer = ctypes.pointer(self._state)
+        self.power_on()
         self._hook(engine, unicorn.UC_HOOK_BLOCK, self._library.counter_on_block)
         self._hook(engine, unicorn.UC_HOOK_CODE, self._library.counter_on_code)
 
@@ -341,6 +346,11 @@ class BlockCounter:
                 )
             )
         return result
+
+    def power_on(self) -> None:
+        """Caches are empty, buses idle, branches not seen before."""
+        self._library.counter_power_on(self._pointer)
+        self.memory_changed()
 
     def memory_changed(self) -> None:
         """Clocks, wait states, protection or caches are not what they were."""

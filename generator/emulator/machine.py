@@ -167,8 +167,7 @@ class Machine:
             peripheral.reset()
         self._memories.protect(applies=False)
         self._memories.power_on()
-        self._memory_model.power_on()
-        self._counter.memory_changed()
+        self._counter.power_on()
         self._counter.allow_fpu(False)
         self._start(*self._vectors())
         self._started = True
@@ -207,7 +206,7 @@ class Machine:
 
     def enable_caches(self, *, data: bool = True) -> None:
         """Switch the caches on, empty, as start-up code does: for :meth:`call` on code without it."""
-        self._memory_model.power_on()
+        self._memory_model.invalidate()
         control = self._system.registers[0xD14] & ~(1 << 16) | 1 << 17 | data << 16
         self._system.write(0xD14, control)
 

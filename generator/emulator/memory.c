@@ -297,6 +297,21 @@ double memory_access(memory_t *m, uint32_t address, uint32_t size_bytes, uint32_
     return stall;
 }
 
+void memory_power_on(memory_t *m) {
+    memset(m->code.states, 0, (size_t)m->code.sets * m->code.ways);
+    memset(m->data.states, 0, (size_t)m->data.sets * m->data.ways);
+    m->code.random = m->data.random = 0xACE1u;
+    m->code_fill = (fill_t){.line = NO_LINE};
+    for (uint32_t i = 0; i < m->fills; i++) {
+        m->data_fills[i] = (fill_t){.line = NO_LINE};
+    }
+    memset(m->stored, 0, sizeof m->stored);
+    memset(m->tcm_stored, 0, sizeof m->tcm_stored);
+    m->read_free = m->write_free = m->bank_free[0] = m->bank_free[1] = 0;
+    m->store_slot = m->tcm_slot = m->full_lines = m->streaming = m->stream_written = 0;
+    m->last_store = m->stream_line = m->fetched_line = NO_LINE;
+}
+
 static void drop(cache_t *cache, int32_t slot, bool clean, bool invalidate) {
     if (slot < 0 || !(cache->states[slot] & LINE_VALID)) {
         return;

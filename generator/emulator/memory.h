@@ -73,6 +73,10 @@ typedef struct {
     uint64_t uncached;     /* accesses that no cache serves, but for those of TCMs */
 } memory_t;
 
+/* Empty caches, idle buses; time starts at 0. On silicon caches hold anything at all, and are off, until they are
+ * invalidated. */
+void memory_power_on(memory_t *m);
+
 /* Cycles that the core waits for the instructions of a block. `start` is when it wants the first, `cycles` how
  * long it takes to run it, `redirected` when the way to it was last decided by a jump. */
 double memory_fetch(memory_t *m, uint32_t address, uint32_t size_bytes, double start, double cycles,

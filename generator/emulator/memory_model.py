@@ -29,7 +29,6 @@ from generator.targets import BusAccess, Cache, MemorySystem, Part, memory_cost
 # More than the MPU's 16 regions of 8 subregions and the memories can make.
 _MAX_REGIONS = 256
 _CACHEABLE, _WRITE_BACK, _WRITE_ALLOCATE, _TCM = 1, 2, 4, 8
-_NO_LINE = 0xFFFFFFFF
 _TOP = 0xFFFFFFFF
 _PRIVATE_BUS = 0xE0000000
 _DATA_CACHE_ON, _INSTRUCTION_CACHE_ON = 16, 17
@@ -132,7 +131,6 @@ class MemoryModel:
         self.state.stores = self._core.store_buffer_entries
         self.state.prefetch_bytes = self._core.prefetch_bytes
         self.state.miss_cycles = self._core.miss_cycles
-        self.state.stream_line = self.state.fetched_line = _NO_LINE
 
     @property
     def instruction_cache(self) -> CacheCounts:
@@ -144,8 +142,8 @@ class MemoryModel:
         """Counts of the data cache."""
         return _counts(self.state.data)
 
-    def power_on(self) -> None:
-        """Empty caches. On silicon they hold anything at all, and are off until they are invalidated."""
+    def invalidate(self) -> None:
+        """Empty both caches."""
         for cache in (self.state.code, self.state.data):
             ctypes.memset(cache.states, 0, cache.sets * cache.ways)
 
@@ -207,7 +205,6 @@ class MemoryModel:
             sets=cache.sets,
             ways=cache.ways,
             line_shift=cache.line_bytes.bit_length() - 1,
-            random=0xACE1,
             tags=ctypes.cast(tags, ctypes.POINTER(ctypes.c_uint32)),
             states=ctypes.cast(states, ctypes.POINTER(ctypes.c_uint8)),
         )

@@ -23,6 +23,7 @@ typedef struct {
     int32_t first_access, access_count;
     uint32_t penalty;    /* cycles when its conditional branch goes another way than predicted; 0: has none */
     uint32_t prediction; /* 0 to 3, from 2 on: taken */
+    uint32_t first_prediction;
 } block_t;
 
 /* A load or store instruction: how its address comes from the registers, and what it moves. */
@@ -80,6 +81,7 @@ typedef struct {
     int32_t depth;
     uint64_t instructions;
     double cycles;
+    double power_on; /* when that was */
     double redirected; /* when the last jump was taken */
     block_t *blocks;
     edge_t *edges;
@@ -159,9 +161,10 @@ static int32_t find_block(counter_t *c, uint32_t address, uint32_t size_bytes) {
         }
     }
     block_t *block = &c->blocks[c->block_count];
-    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE, c->access_count, 0, 0, 0};
+    *block = (block_t){address, size_bytes, 0, 0, NONE, NONE, c->access_count, 0, 0, 0, 0};
     c->describe(address, size_bytes, block);
     block->access_count = c->access_count - block->first_access;
+    block->first_prediction = block->prediction;
     return c->block_slots[slot & (c->block_capacity - 1)] = c->block_count++;
 }
 
@@ -329,7 +332,9 @@ void counter_on_block(void *engine, uint64_t address64, uint32_t size_bytes, voi
     if (jumped || c->passage_branch > 0) {
         c->redirected = start;
     }
-    hold_up(c, memory_fetch(c->memory, address, size_bytes, start, c->edges[edge].cost, c->redirected), 0, 0);
+    double waited = memory_fetch(c->memory, address, size_bytes, start - c->power_on, c->edges[edge].cost,
+                                 c->redirected - c->power_on);
+    hold_up(c, waited, 0, 0);
 }
 
 static uint32_t address_of(counter_t *c, void *engine, const access_t *a) {
@@ -366,7 +371,7 @@ void counter_on_code(void *engine, uint64_t address64, uint32_t size_bytes, void
     c->next_access = i + 1;
     const access_t *a = &c->accesses[i];
     uint32_t address = address_of(c, engine, a);
-    double now = c->cycles - e->cost + a->offset;
+    double now = c->cycles - e->cost + a->offset - c->power_on;
     double port = 0;
     if (!a->is_store && address & (a->unit - 1)) {
         port += UNALIGNED_LOAD_CYCLES;
@@ -400,6 +405,15 @@ void counter_cut(counter_t *c, uint32_t size_bytes) {
     if (edge != NONE) {
         count_edge(c, edge);
         hold_up(c, memory, load_port, branch);
+    }
+}
+
+/* Caches, buses and predictions as they are without a past. */
+void counter_power_on(counter_t *c) {
+    c->power_on = c->redirected = c->cycles;
+    memory_power_on(c->memory);
+    for (int32_t i = 0; i < c->block_count; i++) {
+        c->blocks[i].prediction = c->blocks[i].first_prediction;
     }
 }
 

@@ -280,6 +280,15 @@ def test_causes_add_up_and_repeat() -> None:
     assert runs[0] == runs[1]
 
 
+def test_a_reset_starts_anew() -> None:
+    subject = Machine(build(SOURCE), load_board("nucleo_h743zi2"))
+    subject.run()
+    first = subject.cycles
+    subject.reset()
+    subject.run()
+    assert subject.cycles - first == pytest.approx(first, abs=1e-6)
+
+
 def test_slices_change_nothing() -> None:
     whole, sliced = (Machine(build(SOURCE), load_board("nucleo_h743zi2")) for _ in range(2))
     whole.run()
