@@ -44,7 +44,8 @@ fc_dot_block(__attribute__((unused)) const int8_t *weights, __attribute__((unuse
     __asm__ volatile("push {r3-r11, lr}\n"
                      "ldmia r3, {r4-r11}\n"
                      "ldr r2, [r0]; ldr r12, [r0, #4]; ldr lr, [r1]\n"
-                     "1: sxtb16 lr, lr\n" FC_BLOCK_PAIR("r4", "r8", "r2", "#8]") FC_BLOCK_PAIR("r5", "r9", "r12", "#12]")
+                     "1: sxtb16 lr, lr; pld [r0, #64]\n" /* a line of weights each time */
+                     FC_BLOCK_PAIR("r4", "r8", "r2", "#8]") FC_BLOCK_PAIR("r5", "r9", "r12", "#12]")
                          FC_BLOCK_PAIR("r6", "r10", "r2", "#16]") FC_BLOCK_PAIR("r7", "r11", "r12", "#20]")
                      "ldr lr, [r1], #4\n"
                      "sxtb16 lr, lr, ror #8\n" FC_BLOCK_PAIR("r4", "r8", "r2", "#24]")

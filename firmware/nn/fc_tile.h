@@ -60,14 +60,15 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
  * the cycles for the C below. Within straight stretches the order was found by search with the cycle
  * model of the generator. */
 
-/* A group of four products; what it begins with has been loaded, and what the next begins with is. */
-#define FC_TILE_GROUP \
+/* A group of four products; what it begins with has been loaded, and what the next begins with is. Every second
+ * one asks for the weights' line after the next. */
+#define FC_TILE_GROUP(preload) \
     "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #8]\n" \
-    "smlad r5, r2, lr, r5; smlad r9, r3, lr, r9; ldr lr, [r1, #12]; smlad r6, r2, r12, r6\n" \
-    "smlad r10, r3, r12, r10; ldr r12, [r1, #16]; smlad r7, r2, lr, r7; ldr r2, [r0, #4]\n" \
-    "smlad r11, r3, lr, r11; ldr lr, [r1, #20]; sxtb16 r3, r2; smlad r4, r2, r12, r4\n" \
-    "smlad r8, r3, r12, r8; ldr r12, [r1, #24]; smlad r5, r2, lr, r5\n" \
-    "smlad r9, r3, lr, r9; ldr lr, [r1, #28]; smlad r6, r2, r12, r6\n" \
+    "smlad r5, r2, lr, r5; " preload "smlad r9, r3, lr, r9; ldr lr, [r1, #12]\n" \
+    "smlad r6, r2, r12, r6; smlad r10, r3, r12, r10; ldr r12, [r1, #16]\n" \
+    "smlad r7, r2, lr, r7; ldr r2, [r0, #4]; smlad r11, r3, lr, r11; ldr lr, [r1, #20]\n" \
+    "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #24]\n" \
+    "smlad r5, r2, lr, r5; smlad r9, r3, lr, r9; ldr lr, [r1, #28]; smlad r6, r2, r12, r6\n" \
     "smlad r10, r3, r12, r10; ldr r12, [r1, #32]!; smlad r7, r2, lr, r7\n" \
     "ldr r2, [r0, #8]!; smlad r11, r3, lr, r11; ldr lr, [r1, #4]\n"
 
@@ -146,8 +147,8 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
                          "ldrd r12, lr, [r1]; mov r6, r4; mov r11, r8; tst r2, #1; mov r7, r4\n"             \
                          "mov r5, r4; mov r9, r8; mov r10, r8; ldr r2, [r0]\n"                               \
                          "bne 3f\n" /* an odd number of groups */                                            \
-                         "2:\n" FC_TILE_GROUP                                                                \
-                         "3:\n" FC_TILE_GROUP                                                                \
+                         "2:\n" FC_TILE_GROUP("pld [r0, #64]; ")                                                                \
+                         "3:\n" FC_TILE_GROUP("")                                                                \
                          "cmp r2, #0x80008000\n" /* FC_WEIGHTS_END */                                        \
                          "bne 2b\n" scale                                                                    \
                          "cmp r0, r2; bne 1b\n"                                                              \

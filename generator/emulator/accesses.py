@@ -24,6 +24,8 @@ class Access:
     """Everything that it moves."""
     unit_bytes: int
     """One element: 1, 2 or 4."""
+    preload: bool = False
+    """Only asks for the line (PLD): the core does not wait."""
 
 
 _NARROW = {"b": 1, "h": 2}
@@ -64,9 +66,8 @@ def access_of(instruction: CsInsn) -> Access | None:
         here = instruction.address + 4
         displacement += here if name in {"tbb", "tbh"} else here & ~3
     index = _NUMBERS.get(memory.mem.index) if memory.mem.index else None
-    return Access(
-        instruction.address, name.startswith(("st", "vst")), base, index, shift, displacement, size, unit
-    )
+    store, preload = name.startswith(("st", "vst")), name.startswith("pld")
+    return Access(instruction.address, store, base, index, shift, displacement, size, unit, preload)
 
 
 def _size(instruction: CsInsn, name: str) -> tuple[int, int]:

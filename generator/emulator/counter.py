@@ -79,7 +79,7 @@ class _Access(ctypes.Structure):
         ("shift", ctypes.c_uint32),
         ("size_bytes", ctypes.c_uint32),
         ("unit", ctypes.c_uint32),
-        ("is_store", ctypes.c_uint32),
+        ("kind", ctypes.c_uint32),
         ("offset", ctypes.c_double),
         ("conflict", ctypes.c_double),
     )
@@ -385,6 +385,9 @@ class BlockCounter:
                 self._library.counter_add_access(self._pointer, ctypes.byref(access))
 
 
+_LOAD, _STORE, _PRELOAD = range(3)  # as in memory.h
+
+
 def _c_access(access: Access, offset: float, conflict_cycles: float) -> _Access:
     return _Access(
         pc=access.pc,
@@ -394,7 +397,7 @@ def _c_access(access: Access, offset: float, conflict_cycles: float) -> _Access:
         shift=access.shift,
         size_bytes=access.size_bytes,
         unit=access.unit_bytes,
-        is_store=access.store,
+        kind=_PRELOAD if access.preload else _STORE if access.store else _LOAD,
         offset=offset,
         conflict=conflict_cycles,
     )

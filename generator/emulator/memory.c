@@ -260,9 +260,26 @@ static double store_line(memory_t *m, const region_t *r, uint32_t line, uint32_t
     return stall + post(m, r, address, now + stall);
 }
 
-double memory_access(memory_t *m, uint32_t address, uint32_t size_bytes, uint32_t unit, int is_store, double now) {
+static void preload(memory_t *m, const region_t *r, uint32_t address, double now) {
+    uint32_t line = address >> m->data.line_shift;
+    if (r->flags & REGION_TCM || !(r->flags & REGION_CACHEABLE) || !m->data.on || way_of(&m->data, line) >= 0) {
+        return;
+    }
+    double free_at = now;
+    fill_t *fill = free_fill(m, &free_at);
+    if (free_at <= now) {
+        begin_fill(m, &m->data, fill, r, line, 0, now);
+    }
+}
+
+double memory_access(memory_t *m, uint32_t address, uint32_t size_bytes, uint32_t unit, int kind, double now) {
     const region_t *r = region_at(m, address);
+    bool is_store = kind == ACCESS_STORE;
     if (!r) {
+        return 0;
+    }
+    if (kind == ACCESS_PRELOAD) {
+        preload(m, r, address, now);
         return 0;
     }
     if (r->flags & REGION_TCM) {

@@ -8,6 +8,7 @@
 enum { MAX_REGIONS = 256, MAX_FILLS = 8, MAX_STORES = 8 };
 enum { REGION_CACHEABLE = 1, REGION_WRITE_BACK = 2, REGION_WRITE_ALLOCATE = 4, REGION_TCM = 8 };
 enum { LINE_VALID = 1, LINE_DIRTY = 2 };
+enum { ACCESS_LOAD, ACCESS_STORE, ACCESS_PRELOAD };
 
 /* Addresses with one kind of road and one set of attributes. Times are core cycles. */
 typedef struct {
@@ -82,8 +83,9 @@ void memory_power_on(memory_t *m);
 double memory_fetch(memory_t *m, uint32_t address, uint32_t size_bytes, double start, double cycles,
                     double redirected);
 
-/* Cycles that the core waits for a load or store at time `now`; `unit` is the size of one element. */
-double memory_access(memory_t *m, uint32_t address, uint32_t size_bytes, uint32_t unit, int is_store, double now);
+/* Cycles that the core waits for a load or store at time `now`; `unit` is the size of one element. For a preload
+ * it never waits: where no linefill buffer is free the hint is dropped (DDI0489F 5.9: it is a hint). */
+double memory_access(memory_t *m, uint32_t address, uint32_t size_bytes, uint32_t unit, int kind, double now);
 
 /* Cache maintenance (DDI0489F 3.3): what is written to the register at this offset of the system control space. */
 void memory_maintain(memory_t *m, uint32_t offset, uint32_t value);

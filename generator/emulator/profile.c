@@ -34,7 +34,7 @@ typedef struct {
     uint32_t shift; /* of the index */
     uint32_t size_bytes;
     uint32_t unit; /* bytes of one element */
-    uint32_t is_store;
+    uint32_t kind; /* ACCESS_LOAD and so on */
     double offset;   /* cycles from the start of the block until it issues */
     double conflict; /* cycles that it adds when it meets the load before it in a bank */
 } access_t;
@@ -373,7 +373,7 @@ void counter_on_code(void *engine, uint64_t address64, uint32_t size_bytes, void
     uint32_t address = address_of(c, engine, a);
     double now = c->cycles - e->cost + a->offset - c->power_on;
     double port = 0;
-    if (!a->is_store && address & (a->unit - 1)) {
+    if (a->kind != ACCESS_STORE && address & (a->unit - 1)) {
         port += UNALIGNED_LOAD_CYCLES;
     }
     if (a->conflict > 0 && c->last_access == i - 1 && !((address ^ c->last_address) & 4)) {
@@ -381,7 +381,7 @@ void counter_on_code(void *engine, uint64_t address64, uint32_t size_bytes, void
     }
     c->last_access = i;
     c->last_address = address;
-    hold_up(c, memory_access(c->memory, address, a->size_bytes, a->unit, (int)a->is_store, now + port), port, 0);
+    hold_up(c, memory_access(c->memory, address, a->size_bytes, a->unit, (int)a->kind, now + port), port, 0);
 }
 
 /* The block that was counted last ran its first size_bytes only (a fault inside it). */

@@ -42,6 +42,16 @@ __attribute__((naked)) void load_pairs(uint32_t first, uint32_t second, uint32_t
     __asm volatile("push {r4}\\n 1: ldr.w r3, [r0]\\n ldr.w r4, [r1]\\n subs r2, #1\\n bne 1b\\n"
                    "pop {r4}\\n bx lr");
 }
+__attribute__((naked)) void load_ahead(uint32_t address, uint32_t lines);
+__attribute__((naked)) void load_ahead(uint32_t address, uint32_t lines) {
+    __asm volatile("1: pld [r0, #64]\\n ldr r2, [r0], #32\\n .rept 40\\n add.w r3, r3, r2\\n .endr\\n"
+                   "subs r1, #1\\n bne 1b\\n bx lr");
+}
+__attribute__((naked)) void load_late(uint32_t address, uint32_t lines);
+__attribute__((naked)) void load_late(uint32_t address, uint32_t lines) {
+    __asm volatile("1: ldr r2, [r0], #32\\n .rept 40\\n add.w r3, r3, r2\\n .endr\\n"
+                   "subs r1, #1\\n bne 1b\\n bx lr");
+}
 NI void write(uint32_t address, uint32_t value) { REG(address) = value; __asm volatile("dsb\\n isb"); }
 NI uint32_t work(uint32_t n) { uint32_t h = 1; for (uint32_t i = 0; i < n; i++) h = h * 33 + i; return h; }
 int main(void) { load(0x24000000u, 36, 500); store(0x24000000u, 68, 500); return (int)work(500); }
@@ -222,6 +232,20 @@ def test_two_loads_of_one_bank_do_not_pair() -> None:
         subject.call("load_pairs", DTCM, second, 1000)
         costs.append(subject.profile().causes.total / 1000)
     assert costs[1] - costs[0] == pytest.approx(1, abs=0.02)
+
+
+def test_a_line_that_was_asked_for_in_time_is_not_waited_for() -> None:
+    ahead, late = machine(), machine()
+    misses = data_misses(ahead, "load_ahead", AXI, 64), data_misses(late, "load_late", AXI, 64)
+    assert misses == (64 + 2, 64)  # two lines more than are read
+    waited = stall(machine(), "load_ahead", AXI, 64), stall(machine(), "load_late", AXI, 64)
+    assert waited[1] == pytest.approx(64 * first_word(), rel=0.1)
+    assert waited[0] < waited[1] / 10  # the first two lines alone
+
+
+def test_a_preload_of_tightly_coupled_memory_or_without_a_cache_does_nothing() -> None:
+    assert data_misses(machine(), "load_ahead", DTCM, 64) == 0
+    assert data_misses(machine(caches=False), "load_ahead", AXI, 64) == 0
 
 
 def test_an_unaligned_load_takes_longer() -> None:
