@@ -1,7 +1,7 @@
 """Which kernel runs each step: the plan that costs least when bytes are worth cycles (goal.py).
 
-Starts from the choice that needs the least memory, then takes the change that gains most, one at a time, until
-none gains: a faster kernel, more pixels gathered at once so that weights are read less often.
+Starts from the choice that needs the least memory, then takes the change that gains most, one at a time,
+until none gains: a faster kernel, more pixels gathered at once so that weights are read less often.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def choose(
 
 def _price(graph: Graph, draft: Draft, candidate: Candidate, memories: Memories) -> Option:
     size_bytes = sum(table.size_bytes for table in candidate.tables)
-    stall = memories.stall_cycles(size_bytes, candidate.passes, memories.flash)
+    stall = memories.stall_cycles(size_bytes, candidate, memories.flash)
     operator = draft.operator
     result_bytes = graph.result(operator).size_bytes
     input_bytes = max((t.size_bytes for t in graph.activations_in(operator)), default=0)

@@ -80,8 +80,8 @@ class Layouts:
         self._last: frozenset[int] = frozenset()
 
     def best(self, drafts: Sequence[Draft], *, quick: bool = False) -> Layout:
-        """The smallest layout that trying each take-over with and without finds, from all, none, and the last good
-        ones; ``quick``: of those three.
+        """The smallest layout that trying each take-over with and without finds, from all, none, and the last
+        good ones; ``quick``: of those three.
         """
         possible = frozenset(
             d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from generator.plan.kernels import Candidate
 from generator.targets import MemoryCost, Part
 
 _SWEEPS = 40  # of the equation below; it has settled long before
@@ -25,11 +26,12 @@ class Memories:
         """Where constants lie unless they are copied."""
         return next(m.name for m in self.part.memories if m.kind == "flash")
 
-    def stall_cycles(self, size_bytes: int, passes: float, region: str) -> float:
-        """Waiting for ``size_bytes`` in ``region`` that are read through ``passes`` times.
+    def stall_cycles(self, size_bytes: int, candidate: Candidate, region: str) -> float:
+        """Waiting for a table of ``size_bytes`` in ``region`` that ``candidate`` reads.
 
-        What ran before has taken the cache, so the first pass misses every line; a line then holds the core up
-        until its first word is there. Further passes find what has survived.
+        What ran before has taken the cache, so the first pass misses every line; further passes find what
+        survived. A miss holds the core up until its first word is there, unless the line was asked for in time:
+        then for as long as fetching it takes longer than the work on the one before.
         """
         cost = self.costs.get(region)
         system = self.part.memory_system
@@ -37,15 +39,18 @@ class Memories:
             return 0.0
         cache = system.data_cache
         lines = size_bytes / cache.line_bytes
-        missed = 1 + max(passes - 1, 0) * _missed_share(size_bytes / cache.size_bytes)
-        return lines * missed * cost.first_word_cycles
+        missed = 1 + max(candidate.passes - 1, 0) * _missed_share(size_bytes / cache.size_bytes)
+        late = cost.first_word_cycles
+        if candidate.line_cycles is not None:
+            late = max(cost.read_line_cycles - candidate.line_cycles, 0.0)
+        return lines * missed * late
 
 
 def _missed_share(fill: float) -> float:
     """Share of the lines that miss when data of ``fill`` times the cache's size is read over and over.
 
-    Replacement is random: a line survives each miss of the sweep with probability 1 - 1 / lines of the cache, so
-    the share m solves m = 1 - exp(-m * fill); it is 0 where everything fits.
+    Replacement is random: a line survives each miss of the sweep with probability 1 - 1 / lines of the cache,
+    so the share m solves m = 1 - exp(-m * fill); it is 0 where everything fits.
     """
     if fill <= 1:
         return 0.0

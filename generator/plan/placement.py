@@ -1,7 +1,7 @@
 """Which constants are copied from flash to faster memories when the firmware starts.
 
-The most cycles saved per byte first, fastest memory first: what a copy saves is the waiting that reading it from
-flash would cost (memory.py).
+The most cycles saved per byte first, fastest memory first: what a copy saves is the waiting that reading it
+from flash would cost (memory.py).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def place_constants(
     arena: tuple[str, int],
     reserve_bytes: int,
 ) -> Mapping[tuple[int, int], Place]:
-    """By step and number of the table. ``arena`` is its region and size; ``reserve_bytes`` stay free beside it."""
+    """By step and number of the table. ``arena``: region and size; ``reserve_bytes`` stay free beside it."""
     free = _free_bytes(memories, goal, arena, reserve_bytes)
     left = _ram_left(goal, arena, reserve_bytes)
     places: dict[tuple[int, int], Place] = {}
     found = []
     for draft in drafts:
         for number, table in enumerate(draft.chosen.tables):
-            waits = memories.stall_cycles(table.size_bytes, draft.chosen.passes, memories.flash)
+            waits = memories.stall_cycles(table.size_bytes, draft.chosen, memories.flash)
             places[draft.index, number] = Place(memories.flash, 0.0, "nothing to gain")
             if waits / table.size_bytes >= _LEAST_SAVED_PER_BYTE:
                 found.append((-waits / table.size_bytes, draft.index, number, waits))
@@ -53,7 +53,7 @@ def place_constants(
         size_bytes = -(-table.size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
         reasons = []
         for region in free:
-            saved = waits - memories.stall_cycles(table.size_bytes, draft.chosen.passes, region)
+            saved = waits - memories.stall_cycles(table.size_bytes, draft.chosen, region)
             if size_bytes > free[region]:
                 reasons.append(f"{free[region]:,} B left in {region}")
             elif left is not None and size_bytes > left:

@@ -77,7 +77,7 @@ def make_plan(
             )
         constants.extend(step_constants)
         stall = sum(
-            memories.stall_cycles(constant.size_bytes, draft.chosen.passes, constant.region)
+            memories.stall_cycles(constant.size_bytes, draft.chosen, constant.region)
             for constant in step_constants
         )
         steps.append(_finish_step(graph, draft, layout, step_constants, region, round(stall)))

@@ -77,9 +77,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class KernelChoice:
-    """The kernel of a step. ``estimated_cycles`` is an estimate from the plan alone (see cost.py), waiting for
-    memory included.
-    """
+    """The kernel of a step; ``estimated_cycles`` is an estimate from the plan alone (cost.py, memory.py)."""
 
     name: str
     function: str

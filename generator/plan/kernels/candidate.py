@@ -53,6 +53,9 @@ class Candidate:
     over, it has read. None: never."""
     passes: int = 1
     """How often its tables are read through, one after the other."""
+    line_cycles: float | None = None
+    """Cycles of work on a cache line of weights while the next ones are fetched; None: they are not asked for
+    before they are wanted."""
 
     @property
     def estimated_cycles(self) -> int:

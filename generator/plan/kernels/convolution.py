@@ -42,6 +42,8 @@ from generator.requantize import conv_multipliers
 
 _TILES_TOGETHER = (1, 2, 3, 4, 6, 8)
 """Tiles that may be gathered before any meets the weights."""
+_LINE_CYCLES = 66.0
+"""Work of a tile on 32 bytes of weights: four groups of four products."""
 _BLOCK_BYTES = 8 << 10
 """Weights that several tiles meet in turn: half of the data cache."""
 
@@ -211,8 +213,8 @@ class _Convolution:
                             one_sided=mixed.one_sided,
                         ),
                     ),
-                    why=f"{self.why}; four pixels by two mixed channels{kept}; {tiles} of {all_tiles} tiles share "
-                    "a pass over the weights",
+                    why=f"{self.why}; four pixels by two mixed channels{kept}; {tiles} of {all_tiles} tiles "
+                    "share a pass over the weights",
                     work=Work(
                         work.products,
                         work.gathered,
@@ -227,6 +229,7 @@ class _Convolution:
                     scratch_type="int16_t",
                     overlap_bytes=self.overlap((height, width), window, tiles * (1 if pooled else TILE)),
                     passes=passes,
+                    line_cycles=_LINE_CYCLES,
                 )
             )
         return candidates

@@ -26,6 +26,9 @@ from generator.plan.kernels.tiles import mixed_tables
 from generator.plan.packing import GROUP, groups, pack_mixed_blocks, pack_pairs
 from generator.requantize import fully_connected_multipliers
 
+_LINE_CYCLES = 20.0
+"""Work of a block of units on 32 bytes of weights."""
+
 
 def fully_connected_scratch_bytes(depth: int) -> int:
     """Twin of fc_fully_connected_scratch_size: one int16 column."""
@@ -96,6 +99,8 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
         why="eight units at a time, two mixed in each word; inputs widened in registers",
         tables=mixed.tables,
         scratch_bytes=fully_connected_blocks_scratch_bytes(depth),
+        passes=rows,
+        line_cycles=_LINE_CYCLES,
         scratch_type="int8_t",
     )
     return [blocks, plain]
