@@ -20,8 +20,8 @@ __all__ = ["CHANNEL_MULTIPLE", "LayerRemoval", "Removal", "Simplified", "simplif
 
 CHANNEL_MULTIPLE = 2
 """What channel counts are rounded up to where channels go: convolutions compute channels in pairs, so an odd
-one costs as much as two. MLPerf Tiny's vww01, modelled cycles by ``build``: 8,472,722 as read, 4,355,930 with
-1 here, 4,351,750 with 2, 4,357,450 with 4, 4,455,854 with 8.
+one costs as much as two. MLPerf Tiny's vww01, modelled cycles by ``build``: 8,165,814 as read, 4,238,455 with
+1 here, 4,231,923 with 2, 4,239,851 with 4, 4,333,955 with 8.
 """
 
 

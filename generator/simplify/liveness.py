@@ -71,14 +71,13 @@ def _read_by_layer(
     np.logical_or.at(units, pairs[:, 1], needed[operator.outputs[0]][pairs[:, 0]])
     computed = units & ~bounds.units.constant
     source = needed[graph.operand(operator, 0).index]
-    reads = (layer.seen_weights != 0).any(axis=1)
-    if layer.sources is not None:
-        np.logical_or.at(source, layer.sources, computed & reads[:, 0])
+    if layer.sources is not None:  # a unit that is not constant reads its channel
+        np.logical_or.at(source, layer.sources, computed)
         folded, bias = np.zeros(1, np.bool_), layer.bias
     else:
         folded, bias = _fold(bounds, computed)
         pairs = column_links(graph, operator, layer)
-        columns = reads[computed].any(axis=0) & ~folded
+        columns = (layer.seen_weights[computed] != 0).any(axis=(0, 1)) & ~folded
         np.logical_or.at(source, pairs[:, 0], columns[pairs[:, 1]])
     # Any accumulator of its interval gives a constant unit's value; the one nearest to 0 is the tamest.
     alone = np.clip(0, bounds.accumulators.low, bounds.accumulators.high).clip(INT32_MIN, INT32_MAX)

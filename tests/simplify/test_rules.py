@@ -103,6 +103,32 @@ def test_what_a_constant_unit_reads_is_not_needed() -> None:
     _check(graph, simplified.graph)
 
 
+def test_what_only_an_unread_unit_reads_is_unread_too() -> None:
+    net = Plain()
+    source = net.image(1, 3, 3, 1)
+    first = net.layer(source, np.array([1, 2, 3]).reshape(3, 1, 1, 1))
+    second = net.layer(first, np.array([[1, 2, 0], [1, 2, 3]]).reshape(2, 1, 1, 3))
+    graph = net.read(source, net.layer(second, [[[[4, 0]]]]))
+    simplified = simplify(graph, multiple=1)
+    assert simplified.graph.tensors[second].origin == (0,)
+    assert simplified.graph.tensors[first].origin == (0, 1)
+    assert [layer.unread for layer in simplified.removal.layers] == [1, 1, 0]
+    _check(graph, simplified.graph)
+
+
+def test_taps_that_never_see_the_image_read_nothing() -> None:
+    """A padded window of 3x3 on one pixel: only its middle counts."""
+    net = Plain()
+    source = net.image(1, 1, 1, 2)
+    image = net.layer(source, np.eye(2, dtype=int).reshape(2, 1, 1, 2))
+    kernel = np.full((1, 3, 3, 2), 5)
+    kernel[0, 1, 1, 1] = 0
+    graph = net.read(source, net.layer(image, kernel, same=True))
+    simplified = simplify(graph, multiple=1).graph
+    assert simplified.tensors[image].origin == (0,)
+    _check(graph, simplified)
+
+
 def test_channels_are_rounded_up_with_empty_ones() -> None:
     net = Plain()
     source = net.image(1, 3, 3, 1)
