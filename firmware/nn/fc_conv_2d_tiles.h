@@ -116,7 +116,7 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
                     .pairs = channels + pair,
                     .output = fits ? result : aside,
                     .stride = fits ? p->output_channels : 2 * pairs,
-                    .groups = groups,
+                    .skipped = fc_tile_skipped(groups),
                     .end = weights + end * pair_bytes,
                 };
                 fc_tile_s8(&tile, p->one_sided, pooled);

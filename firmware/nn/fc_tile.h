@@ -1,12 +1,12 @@
-/* A tile: four columns of activations (int16, fc_gather.h) meet pairs of output channels, from packed weights to
- * int8 outputs.
+/* A tile: four columns of activations (int16, fc_gather.h) meet pairs of output channels, from packed
+ * weights to int8 outputs.
  *
- * A word of weights holds two products of a pair. Its halves are 256 * second + first: multiplied as they are,
- * they give a sum for both channels mixed; SXTB16 takes the first channel's bytes out, which give its sum alone.
- * The difference is 256 times the second channel's sum, exact while that stays below 2^23 (the planner proves it).
- * So a pair costs one unpacking a word instead of two, and the multiplier never waits: 16 SMLAD, 2 SXTB16 and 10
- * loads, each two cycles before its use, make 32 multiply-accumulates in 16 modelled cycles. A pair of channels
- * ends with a word that no weights make, so no register counts. */
+ * A word of weights holds two products of a pair. Its halves are 256 * second + first: multiplied as they
+ * are, they give a sum for both channels mixed; SXTB16 takes the first channel's bytes out, which give its
+ * sum alone. The difference is 256 times the second channel's sum, exact while that stays below 2^23 (the
+ * planner proves it). So a pair costs one unpacking a word instead of two, and the multiplier never waits:
+ * 16 SMLAD, 2 SXTB16 and 10 loads, each two cycles before its use, make 32 multiply-accumulates in 16
+ * modelled cycles. A pair of channels ends with a word that no weights make, so no register counts. */
 #ifndef FC_TILE_H
 #define FC_TILE_H
 
@@ -15,6 +15,9 @@
 
 #define FC_TILE 4 /* columns; their words alternate */
 #define FC_WEIGHTS_END UINT32_C(0x80008000) /* behind each pair */
+
+/* Code for so many groups in a row, so that most layers need no loop and no prediction. */
+#define FC_TILE_LADDER 16
 
 /* A pair of output channels: how sums become outputs (see fc_down_channel), and what they start from. */
 struct fc_pair {
@@ -31,9 +34,15 @@ struct fc_tile {
     const struct fc_pair *pairs;            /* of the next pair */
     int8_t *output;                         /* of the next pair, first column */
     int32_t stride;                         /* bytes from one column's outputs to the next one's */
-    int32_t groups;                         /* of four products, at least 1 */
+    int32_t skipped;                        /* see fc_tile_skipped */
     const int8_t *end;
 };
+
+/* Groups to leave out so that a pair's first passage does what is left of whole ladders; `groups` from 1. */
+FC_INLINE int32_t fc_tile_skipped(int32_t groups)
+{
+    return FC_TILE_LADDER - 1 - (groups - 1) % FC_TILE_LADDER;
+}
 
 /* Twice the second channel's sum. */
 FC_INLINE int32_t fc_twice_second(int32_t mixed, int32_t first)
@@ -50,105 +59,94 @@ FC_INLINE int32_t fc_first_output(const struct fc_pair *pair, int32_t twice, boo
 
 FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bool one_sided)
 {
-    const struct fc_down_channel channel = {0, pair->second_mantissa, pair->second_shift, pair->second_rounding};
+    const struct fc_down_channel channel = {0, pair->second_mantissa, pair->second_shift,
+                                            pair->second_rounding};
     return fc_saturate_8(fc_scale_twice(twice, channel, one_sided));
 }
 
 #if defined(__ARM_FEATURE_SIMD32)
-/* Functions of their own, because they take every register: r0 weights, r1 columns, r2 mixed and r3 first channel's
- * weights, r4 to r7 mixed sums, r8 to r11 the first channel's, r12 and lr words of columns. GCC 12 needs twice
- * the cycles for the C below. Within straight stretches the order was found by search with the cycle
- * model of the generator. */
+/* Functions of their own, because they take every register: r0 weights, r1 columns, r2 mixed and r3 first
+ * channel's weights, r4 to r7 mixed sums, r8 to r11 the first channel's, r12 and lr words of columns. GCC 12
+ * needs twice the cycles for the C below. Within straight stretches the order was found by search with the
+ * cycle model of the generator. */
 
-/* A group of four products; what it begins with has been loaded, and what the next begins with is. Every second
- * one asks for the weights' line after the next. */
-#define FC_TILE_GROUP(preload) \
-    "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #8]\n" \
-    "smlad r5, r2, lr, r5; " preload "smlad r9, r3, lr, r9; ldr lr, [r1, #12]\n" \
-    "smlad r6, r2, r12, r6; smlad r10, r3, r12, r10; ldr r12, [r1, #16]\n" \
-    "smlad r7, r2, lr, r7; ldr r2, [r0, #4]; smlad r11, r3, lr, r11; ldr lr, [r1, #20]\n" \
-    "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #24]\n" \
-    "smlad r5, r2, lr, r5; smlad r9, r3, lr, r9; ldr lr, [r1, #28]; smlad r6, r2, r12, r6\n" \
-    "smlad r10, r3, r12, r10; ldr r12, [r1, #32]!; smlad r7, r2, lr, r7\n" \
-    "ldr r2, [r0, #8]!; smlad r11, r3, lr, r11; ldr lr, [r1, #4]\n"
+/* A group of four products; what it begins with has been loaded, and what the next begins with is; and it
+ * asks for the weights' line after the next. 57 halfwords of code, which the jump into the ladder relies on. */
+#define FC_TILE_GROUP                                                                                        \
+    "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #8]; smlad r5, r2, lr, r5\n" \
+    "pld [r0, #64]; smlad r9, r3, lr, r9; ldr lr, [r1, #12]; smlad r6, r2, r12, r6; smlad r10, r3, r12, r10\n"\
+    "ldr r12, [r1, #16]; smlad r7, r2, lr, r7; ldr r2, [r0, #4]; smlad r11, r3, lr, r11; ldr lr, [r1, #20]\n"\
+    "sxtb16 r3, r2; smlad r4, r2, r12, r4; smlad r8, r3, r12, r8; ldr r12, [r1, #24]; smlad r5, r2, lr, r5\n"\
+    "smlad r9, r3, lr, r9; ldr lr, [r1, #28]; smlad r6, r2, r12, r6; smlad r10, r3, r12, r10\n"              \
+    "ldr r12, [r1, #32]!; smlad r7, r2, lr, r7; ldr r2, [r0, #8]!; smlad r11, r3, lr, r11; ldr lr, [r1, #4]\n"
 
 /* Sums into outputs, and on to the next pair. r2 becomes the end. */
-#define FC_TILE_SCALE_ONE_SIDED \
-    "sub r5, r5, r9; ldr r3, [sp, #4]; asr r5, r5, #7; sub r7, r7, r11; ldrd r1, r2, [r3]\n" \
-    "sub r4, r4, r8; add r11, r11, r11; sub r6, r6, r10; add r8, r8, r8\n" \
-    "smmulr r8, r8, r1; add r9, r9, r9; smmulr r9, r9, r1; ldr r12, [r3, #8]\n" \
-    "smmulr r11, r11, r1; asr r7, r7, #7; asr r6, r6, #7; add r10, r10, r10\n" \
-    "smmulr r10, r10, r1; add r11, r11, r12; asr r11, r11, r2; add r9, r9, r12\n" \
-    "add r8, r8, r12; asr r4, r4, #7; add r10, r10, r12; asr r9, r9, r2; add r0, r0, #4\n" \
-    "asr r8, r8, r2; asr r10, r10, r2; ldrd r1, r2, [r3, #12]; ssat r9, #8, r9\n" \
-    "ldr r12, [r3, #20]; add r3, r3, #32; smmulr r6, r6, r1; ssat r11, #8, r11\n" \
-    "smmulr r7, r7, r1; ssat r10, #8, r10; smmulr r4, r4, r1; add r6, r6, r12\n" \
-    "smmulr r5, r5, r1; add r7, r7, r12; asr r6, r6, r2; ssat r8, #8, r8; ssat r6, #8, r6\n" \
-    "add r5, r5, r12; asr r5, r5, r2; add r4, r4, r12; asr r7, r7, r2; str r3, [sp, #4]\n" \
-    "ldrd r3, lr, [sp, #8]; ssat r5, #8, r5; asr r4, r4, r2; ldr r2, [sp, #20]\n" \
-    "ssat r4, #8, r4; add r1, r3, lr, lsl #1; ssat r7, #8, r7; bfi r8, r4, #8, #24\n" \
-    "strh r8, [r3]; bfi r11, r7, #8, #24; strh r11, [r1, lr]; bfi r10, r6, #8, #24\n" \
-    "strh r10, [r1]; bfi r9, r5, #8, #24; strh r9, [r3, lr]; add r3, r3, #2\n" \
-    "str r3, [sp, #8]\n"
+#define FC_TILE_SCALE_ONE_SIDED                                                                              \
+    "sub r5, r5, r9; ldr r3, [sp, #4]; asr r5, r5, #7; sub r7, r7, r11; ldrd r1, r2, [r3]; sub r4, r4, r8\n" \
+    "add r11, r11, r11; sub r6, r6, r10; add r8, r8, r8; smmulr r8, r8, r1; add r9, r9, r9\n"                \
+    "smmulr r9, r9, r1; ldr r12, [r3, #8]; smmulr r11, r11, r1; asr r7, r7, #7; asr r6, r6, #7\n"            \
+    "add r10, r10, r10; smmulr r10, r10, r1; add r11, r11, r12; asr r11, r11, r2; add r9, r9, r12\n"         \
+    "add r8, r8, r12; asr r4, r4, #7; add r10, r10, r12; asr r9, r9, r2; add r0, r0, #4; asr r8, r8, r2\n"   \
+    "asr r10, r10, r2; ldrd r1, r2, [r3, #12]; ssat r9, #8, r9; ldr r12, [r3, #20]; add r3, r3, #32\n"       \
+    "smmulr r6, r6, r1; ssat r11, #8, r11; smmulr r7, r7, r1; ssat r10, #8, r10; smmulr r4, r4, r1\n"        \
+    "add r6, r6, r12; smmulr r5, r5, r1; add r7, r7, r12; asr r6, r6, r2; ssat r8, #8, r8; ssat r6, #8, r6\n"\
+    "add r5, r5, r12; asr r5, r5, r2; add r4, r4, r12; asr r7, r7, r2; str r3, [sp, #4]\n"                   \
+    "ldrd r3, lr, [sp, #8]; ssat r5, #8, r5; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4\n"           \
+    "add r1, r3, lr, lsl #1; ssat r7, #8, r7; bfi r8, r4, #8, #24; strh r8, [r3]; bfi r11, r7, #8, #24\n"    \
+    "strh r11, [r1, lr]; bfi r10, r6, #8, #24; strh r10, [r1]; bfi r9, r5, #8, #24; strh r9, [r3, lr]\n"     \
+    "add r3, r3, #2; str r3, [sp, #8]\n"
 
-#define FC_TILE_SCALE \
-    "ldr r3, [sp, #4]; sub r6, r6, r10; sub r4, r4, r8; add r0, r0, #4; ldrd r1, r2, [r3]\n" \
-    "add r8, r8, r8; add r10, r10, r10; sub r5, r5, r9; add r9, r9, r9; smmulr r9, r9, r1\n" \
-    "asr r4, r4, #7; smmulr r8, r8, r1; sub r7, r7, r11; asr r5, r5, #7\n" \
-    "smmulr r10, r10, r1; add r11, r11, r11; add r9, r9, r9, asr #31\n" \
-    "add r8, r8, r8, asr #31; smmulr r11, r11, r1; add r10, r10, r10, asr #31\n" \
-    "ldr r12, [r3, #8]; add r8, r8, r12; asr r7, r7, #7; add r9, r9, r12\n" \
-    "add r11, r11, r11, asr #31; asr r8, r8, r2; add r10, r10, r12; asr r9, r9, r2\n" \
-    "asr r10, r10, r2; add r11, r11, r12; asr r11, r11, r2; ldr r12, [r3, #20]\n" \
-    "ldrd r1, r2, [r3, #12]; asr r6, r6, #7; ssat r8, #8, r8; smmulr r7, r7, r1\n" \
-    "ssat r9, #8, r9; smmulr r4, r4, r1; smmulr r5, r5, r1; add r3, r3, #32\n" \
-    "str r3, [sp, #4]; add r7, r7, r7, asr #31; smmulr r6, r6, r1\n" \
-    "add r4, r4, r4, asr #31; ldrd r3, lr, [sp, #8]; add r5, r5, r5, asr #31\n" \
-    "add r4, r4, r12; add r6, r6, r6, asr #31; add r5, r5, r12; ssat r10, #8, r10\n" \
-    "ssat r11, #8, r11; add r6, r6, r12; asr r5, r5, r2; asr r6, r6, r2; asr r4, r4, r2\n" \
-    "ssat r4, #8, r4; add r7, r7, r12; ssat r5, #8, r5; add r1, r3, lr, lsl #1\n" \
-    "bfi r9, r5, #8, #24; strh r9, [r3, lr]; bfi r8, r4, #8, #24; strh r8, [r3]\n" \
-    "ssat r6, #8, r6; add r3, r3, #2; asr r7, r7, r2; ldr r2, [sp, #20]; ssat r7, #8, r7\n" \
-    "str r3, [sp, #8]; bfi r10, r6, #8, #24; strh r10, [r1]; bfi r11, r7, #8, #24\n" \
-    "strh r11, [r1, lr]\n"
+#define FC_TILE_SCALE                                                                                        \
+    "ldr r3, [sp, #4]; sub r6, r6, r10; sub r4, r4, r8; add r0, r0, #4; ldrd r1, r2, [r3]; add r8, r8, r8\n" \
+    "add r10, r10, r10; sub r5, r5, r9; add r9, r9, r9; smmulr r9, r9, r1; asr r4, r4, #7\n"                 \
+    "smmulr r8, r8, r1; sub r7, r7, r11; asr r5, r5, #7; smmulr r10, r10, r1; add r11, r11, r11\n"           \
+    "add r9, r9, r9, asr #31; add r8, r8, r8, asr #31; smmulr r11, r11, r1; add r10, r10, r10, asr #31\n"    \
+    "ldr r12, [r3, #8]; add r8, r8, r12; asr r7, r7, #7; add r9, r9, r12; add r11, r11, r11, asr #31\n"      \
+    "asr r8, r8, r2; add r10, r10, r12; asr r9, r9, r2; asr r10, r10, r2; add r11, r11, r12\n"               \
+    "asr r11, r11, r2; ldr r12, [r3, #20]; ldrd r1, r2, [r3, #12]; asr r6, r6, #7; ssat r8, #8, r8\n"        \
+    "smmulr r7, r7, r1; ssat r9, #8, r9; smmulr r4, r4, r1; smmulr r5, r5, r1; add r3, r3, #32\n"            \
+    "str r3, [sp, #4]; add r7, r7, r7, asr #31; smmulr r6, r6, r1; add r4, r4, r4, asr #31\n"                \
+    "ldrd r3, lr, [sp, #8]; add r5, r5, r5, asr #31; add r4, r4, r12; add r6, r6, r6, asr #31\n"             \
+    "add r5, r5, r12; ssat r10, #8, r10; ssat r11, #8, r11; add r6, r6, r12; asr r5, r5, r2; asr r6, r6, r2\n"\
+    "asr r4, r4, r2; ssat r4, #8, r4; add r7, r7, r12; ssat r5, #8, r5; add r1, r3, lr, lsl #1\n"            \
+    "bfi r9, r5, #8, #24; strh r9, [r3, lr]; bfi r8, r4, #8, #24; strh r8, [r3]; ssat r6, #8, r6\n"          \
+    "add r3, r3, #2; asr r7, r7, r2; ldr r2, [sp, #20]; ssat r7, #8, r7; str r3, [sp, #8]\n"                 \
+    "bfi r10, r6, #8, #24; strh r10, [r1]; bfi r11, r7, #8, #24; strh r11, [r1, lr]\n"
 
 /* The same for the greatest of the four columns: scaling keeps their order. */
-#define FC_TILE_MAX_SCALE_ONE_SIDED \
-    "sub r6, r6, r10; sub r4, r4, r8; cmp r8, r9; it lt; movlt r8, r9; ldr r3, [sp, #4]\n" \
-    "sub r5, r5, r9; cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5\n" \
-    "sub r7, r7, r11; cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10\n" \
-    "ldrd r1, r2, [r3]; add r8, r8, r8; ldr r12, [r3, #8]; smmulr r8, r8, r1; cmp r4, r6\n" \
-    "it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r12; asr r8, r8, r2\n" \
-    "ldrd r1, r2, [r3, #12]; smmulr r4, r4, r1; add r0, r0, #4; ssat r8, #8, r8\n" \
-    "ldr r12, [r3, #20]; add r3, r3, #32; add r4, r4, r12; str r3, [sp, #4]\n" \
-    "ldr r3, [sp, #8]; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4\n" \
+#define FC_TILE_MAX_SCALE_ONE_SIDED                                                                          \
+    "sub r6, r6, r10; sub r4, r4, r8; cmp r8, r9; it lt; movlt r8, r9; ldr r3, [sp, #4]; sub r5, r5, r9\n"   \
+    "cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5; sub r7, r7, r11; cmp r6, r7\n"    \
+    "it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; ldrd r1, r2, [r3]; add r8, r8, r8\n"            \
+    "ldr r12, [r3, #8]; smmulr r8, r8, r1; cmp r4, r6; it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r12\n"\
+    "asr r8, r8, r2; ldrd r1, r2, [r3, #12]; smmulr r4, r4, r1; add r0, r0, #4; ssat r8, #8, r8\n"           \
+    "ldr r12, [r3, #20]; add r3, r3, #32; add r4, r4, r12; str r3, [sp, #4]; ldr r3, [sp, #8]\n"             \
+    "asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2\n"\
+    "str r3, [sp, #8]\n"
+
+#define FC_TILE_MAX_SCALE                                                                                    \
+    "sub r6, r6, r10; sub r4, r4, r8; sub r5, r5, r9; ldr r3, [sp, #4]; sub r7, r7, r11; cmp r8, r9; it lt\n"\
+    "movlt r8, r9; ldrd r1, r2, [r3]; cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5\n"\
+    "cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8; smmulr r8, r8, r1\n"\
+    "cmp r4, r6; it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r8, asr #31; ldr r12, [r3, #8]\n"          \
+    "add r8, r8, r12; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]; ssat r8, #8, r8\n"         \
+    "add r3, r3, #32; smmulr r4, r4, r1; add r0, r0, #4; add r4, r4, r4, asr #31; str r3, [sp, #4]\n"        \
+    "add r4, r4, r12; asr r4, r4, r2; ldr r2, [sp, #20]; ldr r3, [sp, #8]; ssat r4, #8, r4\n"                \
     "bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
 
-#define FC_TILE_MAX_SCALE \
-    "sub r6, r6, r10; sub r4, r4, r8; sub r5, r5, r9; ldr r3, [sp, #4]; sub r7, r7, r11\n" \
-    "cmp r8, r9; it lt; movlt r8, r9; ldrd r1, r2, [r3]; cmp r10, r11; it lt\n" \
-    "movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5; cmp r6, r7; it lt; movlt r6, r7\n" \
-    "cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8; smmulr r8, r8, r1; cmp r4, r6\n" \
-    "it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r8, asr #31; ldr r12, [r3, #8]\n" \
-    "add r8, r8, r12; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]\n" \
-    "ssat r8, #8, r8; add r3, r3, #32; smmulr r4, r4, r1; add r0, r0, #4\n" \
-    "add r4, r4, r4, asr #31; str r3, [sp, #4]; add r4, r4, r12; asr r4, r4, r2\n" \
-    "ldr r2, [sp, #20]; ldr r3, [sp, #8]; ssat r4, #8, r4; bfi r8, r4, #8, #24\n" \
-    "strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
-
-#define FC_TILE_FUNCTION(name, scale)                                                                          \
+#define FC_TILE_FUNCTION(name, scale)                                                                        \
     __attribute__((naked, noinline, unused)) static void name(                                               \
         __attribute__((unused)) const struct fc_tile *tile)                                                  \
     {                                                                                                        \
         __asm__ volatile("push {r4-r11, lr}\n"                                                               \
                          "ldmia r0, {r0-r6}\n"                                                               \
-                         "push {r1-r6}\n" /* columns, pairs, output, stride, groups, end */                  \
-                         "1: ldrd r1, r3, [sp]; ldr r2, [sp, #16]; ldrd r4, r8, [r3, #24]\n"                 \
-                         "ldrd r12, lr, [r1]; mov r6, r4; mov r11, r8; tst r2, #1; mov r7, r4\n"             \
-                         "mov r5, r4; mov r9, r8; mov r10, r8; ldr r2, [r0]\n"                               \
-                         "bne 3f\n" /* an odd number of groups */                                            \
-                         "2:\n" FC_TILE_GROUP("pld [r0, #64]; ")                                                                \
-                         "3:\n" FC_TILE_GROUP("")                                                                \
+                         "push {r1-r6}\n" /* columns, pairs, output, stride, skipped, end */                 \
+                         "1: ldrd r1, r3, [sp]; ldrd r4, r8, [r3, #24]; ldrd r12, lr, [r1]\n"                \
+                         "ldr r3, [sp, #16]; mov r6, r4; mov r11, r8; mov r7, r4; mov r5, r4\n"              \
+                         "mov r9, r8; mov r10, r8; ldr r2, [r0]; tbh [pc, r3, lsl #1]\n"                     \
+                         "4: .set skipped, 0\n .rept 16\n .short (2f - 4b) / 2 + 57 * skipped\n"             \
+                         ".set skipped, skipped + 1\n .endr\n"                                               \
+                         "2: .rept 16\n" FC_TILE_GROUP ".endr\n"                                             \
                          "cmp r2, #0x80008000\n" /* FC_WEIGHTS_END */                                        \
                          "bne 2b\n" scale                                                                    \
                          "cmp r0, r2; bne 1b\n"                                                              \
@@ -180,8 +178,9 @@ FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool great
             first[i] = pair->first_bias;
             mixed[i] = pair->mixed_bias;
         }
-        for (int32_t word = 0; word < 2 * tile->groups; word++, weights += 4) {
-            const uint32_t both = fc_load_word(weights), alone = fc_even_bytes(both);
+        int32_t word = 0;
+        for (uint32_t both; (both = fc_load_word(weights)) != FC_WEIGHTS_END; word++, weights += 4) {
+            const uint32_t alone = fc_even_bytes(both);
             for (int32_t i = 0; i < FC_TILE; i++) {
                 const uint32_t values = fc_load_word(tile->columns + 2 * (word * FC_TILE + i));
                 mixed[i] = fc_smlad(both, values, mixed[i]);

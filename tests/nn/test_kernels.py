@@ -382,6 +382,26 @@ def test_sums_at_the_bound_of_mixed_channels(
     check_model(model, constant(127), rng, where, bench)
 
 
+@pytest.mark.parametrize("pool", [None, (2, 2)])
+def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: KernelBench) -> None:
+    """The code for groups of products is entered in its middle: each number of groups, and several passages."""
+    rng = np.random.default_rng(8)
+    for groups in (*range(1, 20), 31, 32, 33, 48, 49):
+        model = models.convolution(
+            rng,
+            depthwise=False,
+            height=2,
+            width=4,
+            channels=4 * groups,
+            filters=3,
+            kernel=(1, 1),
+            output_scale=0.5,
+            pool=pool,
+        )
+        assert any("tiles" in case.candidate.name for case in cases_of(model, [])[1])
+        check_model(model, random_inputs, rng, where, bench)
+
+
 def test_channels_too_small_to_matter(where: str, bench: KernelBench) -> None:
     """Scales so small that every output is the zero point, as dead channels of trained networks have."""
     rng = np.random.default_rng(7)
