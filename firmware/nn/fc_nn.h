@@ -14,6 +14,6 @@
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */
-#define FC_NN_VERSION 3
+#define FC_NN_VERSION 4
 
 #endif
