@@ -2,9 +2,9 @@
  * and the scaling of sums.
  *
  * `words` holds a kernel's weights as fc_depthwise_planes.h lays them out: of each row (w0 w1) (0 w0) (w2 0)
- * (w1 w2). Sums start from `bias`; they lie one after the other, row by row. `pitch` is the distance in bytes of
- * the window's rows; `next` that from where the last pair of outputs of a row has led to the next row. At least
- * one row and one column. */
+ * (w1 w2). Sums start from `bias`; they lie one after the other, row by row. `pitch` is the distance in bytes
+ * of the window's rows; `next` that from where the last pair of outputs of a row has led to the next row. At
+ * least one row and one column. */
 #ifndef FC_PLANE_SUMS_H
 #define FC_PLANE_SUMS_H
 
@@ -172,10 +172,10 @@ fc_plane_sums_3x3_stride_2(__attribute__((unused)) const int16_t *source,
 }
 
 /* Scales `rows` rows of `count` doubled sums into outputs that lie `step` bytes apart, the rows `row_step`
- * bytes; saturates. SIGN_i prepares in r12 the rounding of sum i, so that halves go away from zero, or takes it
- * as it is. Four in 12 cycles, or 15 where the sign counts. r0 sums, r1 output, r3 step, r4 mantissa, r5
- * shift, r6 rounding, r7 and r2 three and four steps, r8 to r11 values, lr end of a row's fours, [sp] the row's first output.
- */
+ * bytes; saturates. SIGN prepares in r12 the rounding of a sum whose sign counts, so that halves go away
+ * from zero. Four in 12 cycles, or 16 where the sign counts. r0 sums, r1 output, r2 and r7 four and three steps,
+ * r3 step, r4 mantissa, r5 shift, r6 rounding, r8 to r11 values, lr end of a row's fours, [sp] the row's first
+ * output. */
 #define FC_FINISH_SUMS(NAME, SIGN, ROUNDING)                                                                 \
     __attribute__((naked, noinline, unused)) static void NAME(                                               \
         __attribute__((unused)) const int32_t *sums, __attribute__((unused)) int8_t *output,                 \
