@@ -227,9 +227,10 @@ FC_INLINE void fc_finish_plane(const struct fc_depthwise_planes *p, const int32_
         return;
     }
 #endif
+    const struct fc_down_channel scale = *channel; /* bytes that are stored cannot change it */
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t i = 0; i < count; i++) {
-            const int32_t scaled = fc_scale_twice(*sums++, *channel, p->one_sided);
+            const int32_t scaled = fc_scale_twice(*sums++, scale, p->one_sided);
             output[row * row_step + i * step] = (int8_t)fc_clamp(scaled, p->output_min, p->output_max);
         }
     }

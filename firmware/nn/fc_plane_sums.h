@@ -12,7 +12,7 @@
 
 #if defined(__ARM_FEATURE_SIMD32)
 /* Two neighbouring outputs meet the words (p0 p1) and (p2 p3) of three rows: 12 multiplications for 18
- * products, in 12 modelled cycles; GCC 12 needs 27 for the C of fc_plane_sums. The branch back stands amid the
+ * products, in 12 modelled cycles; GCC 12 needs 19 for the C of fc_plane_sums. The branch back stands amid the
  * multiplications, so that every one has something issued beside it: the first five of a pair are done before
  * the pair is known to exist, and those of the odd output at a row's end among them. r0 source, r1 sums, r2 to
  * r4 (w0 w1), r5 to r7 (w1 w2), r8 pitch, r9 bias, r10 and r11 words of the plane, r12 and lr sums, [sp] the
