@@ -88,26 +88,32 @@ FC_INLINE void fc_unpack_pair(uint32_t left, uint32_t right, int16_t *place, int
     }
 }
 
-/* One row of all planes; `pixels` is its first pixel in the image, NULL where the row is padding. */
+/* A row of padding, or the end of one from an even column on, in all planes. */
+FC_INLINE void fc_fill_padding(const struct fc_depthwise_planes *p, int16_t *row, int32_t from, int32_t to,
+                               int32_t plane)
+{
+    const uint32_t border = (uint8_t)p->input_zero_point * UINT32_C(0x01010101);
+    for (int32_t column = from; column < to; column += 2) {
+        fc_unpack_pair(border, border, row + column, plane, fc_planes_lanes(p));
+    }
+}
+
+/* One row of all planes, of which `pixels` is the first in the image; words of nothing but padding only where
+ * `padding` is wanted. */
 FC_INLINE void fc_fill_plane_row(const struct fc_depthwise_planes *p, const int8_t *pixels, int16_t *row,
-                                 int32_t plane)
+                                 int32_t plane, bool padding)
 {
     const uint32_t border = (uint8_t)p->input_zero_point * UINT32_C(0x01010101);
     const int32_t pitch = fc_planes_pitch(p), lanes = fc_planes_lanes(p);
     const int32_t first = p->pad_columns < pitch ? p->pad_columns : pitch;
     const int32_t inside = p->input_columns < pitch - first ? p->input_columns : pitch - first;
-    const int32_t end = pixels == NULL ? 0 : first + inside;
+    const int32_t end = first + inside;
     const int32_t step = (p->transposed ? p->input_rows : 1) * p->channels;
-    int32_t column = 0;
-    if (pixels != NULL) {
-        for (; column + 1 < first; column += 2) {
-            fc_unpack_pair(border, border, row + column, plane, lanes);
-        }
-        if (column < first) {
-            fc_unpack_pair(border, fc_load_lanes(pixels, lanes), row + column, plane, lanes);
-            pixels += step;
-            column += 2;
-        }
+    int32_t column = first / 2 * 2;
+    if (column < first) {
+        fc_unpack_pair(border, fc_load_lanes(pixels, lanes), row + column, plane, lanes);
+        pixels += step;
+        column += 2;
     }
     for (; column + 1 < end; column += 2) {
         fc_unpack_pair(fc_load_lanes(pixels, lanes), fc_load_lanes(pixels + step, lanes), row + column, plane,
@@ -116,10 +122,10 @@ FC_INLINE void fc_fill_plane_row(const struct fc_depthwise_planes *p, const int8
     }
     if (column < end) {
         fc_unpack_pair(fc_load_lanes(pixels, lanes), border, row + column, plane, lanes);
-        column += 2;
     }
-    for (; column < pitch; column += 2) {
-        fc_unpack_pair(border, border, row + column, plane, lanes);
+    if (padding) {
+        fc_fill_padding(p, row, 0, first / 2 * 2, plane);
+        fc_fill_padding(p, row, (end + 1) / 2 * 2, pitch, plane);
     }
 }
 
@@ -221,25 +227,28 @@ FC_INLINE void fc_finish_plane(const struct fc_depthwise_planes *p, const int32_
         return;
     }
 #endif
+    const struct fc_down_channel scale = *channel; /* bytes that are stored cannot change it */
     for (int32_t row = 0; row < rows; row++) {
         for (int32_t i = 0; i < count; i++) {
-            const int32_t scaled = fc_scale_twice(*sums++, *channel, p->one_sided);
+            const int32_t scaled = fc_scale_twice(*sums++, scale, p->one_sided);
             output[row * row_step + i * step] = (int8_t)fc_clamp(scaled, p->output_min, p->output_max);
         }
     }
 }
 
-/* Fills rows `held` to `end` of the planes with what outputs from row `first` on see; rows of padding only where
- * `padding` is wanted. */
+/* Fills rows `held` to `end` of the planes with what outputs from row `first` on see; words of nothing but
+ * padding only where `padding` is wanted. */
 FC_INLINE void fc_fill_planes(const struct fc_depthwise_planes *p, const int8_t *input, int16_t *planes,
                               int32_t plane, int32_t first, int32_t held, int32_t end, bool padding)
 {
     const int32_t step = (p->transposed ? 1 : p->input_columns) * p->channels;
     for (int32_t i = held; i < end; i++) {
         const int32_t y = first * p->row_stride - p->pad_rows + i;
-        const bool inside = y >= 0 && y < p->input_rows;
-        if (inside || padding) {
-            fc_fill_plane_row(p, inside ? input + y * step : NULL, planes + i * fc_planes_pitch(p), plane);
+        int16_t *row = planes + i * fc_planes_pitch(p);
+        if (y >= 0 && y < p->input_rows) {
+            fc_fill_plane_row(p, input + y * step, row, plane, padding);
+        } else if (padding) {
+            fc_fill_padding(p, row, 0, fc_planes_pitch(p), plane);
         }
     }
 }
@@ -252,8 +261,9 @@ FC_INLINE void fc_slide_plane(int16_t *plane, int32_t from, int32_t count)
     }
 }
 
-/* `words`: scratch. weights: of each output channel kernel_rows * kernel_columns; output may start where input starts when the
- * planner has seen that no output lies before inputs of its channel that are not yet in the scratch. */
+/* `words`: scratch. weights: of each output channel kernel_rows * kernel_columns, and a byte that is not used.
+ * Output may start where input starts if the planner has seen that whatever an output overwrites is in the
+ * planes by then. */
 FC_INLINE void fc_depthwise_conv_2d_planes_s8(const struct fc_depthwise_planes *p, const int8_t *input,
                                               const int8_t *weights, const struct fc_down_channel *table,
                                               uint32_t *words, int8_t *output)
@@ -281,7 +291,8 @@ FC_INLINE void fc_depthwise_conv_2d_planes_s8(const struct fc_depthwise_planes *
                            group == 0 || p->strip_rows < p->output_rows);
             for (int32_t c = group * p->multiplier; c < (base + lanes) * p->multiplier; c++) {
                 fc_expand_plane_weights(p, weights + c * p->kernel_rows * p->kernel_columns, words);
-                fc_plane_sums(p, planes + (c / p->multiplier - base) * plane, words, table[c].bias * 2, rows, sums);
+                fc_plane_sums(p, planes + (c / p->multiplier - base) * plane, words, table[c].bias * 2, rows,
+                              sums);
                 /* Where rows follow each other in the image they are one. */
                 const int32_t runs = p->transposed ? rows : 1;
                 fc_finish_plane(p, sums, rows / runs * p->output_columns, runs, table + c,

@@ -24,16 +24,16 @@ FC_INLINE void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *
     }
 }
 
-/* The sum as one linear function of both inputs, FC_ADD_SHIFT fractional bits. TFLM rounds five times on its way;
- * the planner takes this kernel where it has seen that all 65,536 pairs of inputs give what TFLM gives. */
+/* The sum as one linear function of both inputs, FC_ADD_SHIFT fractional bits. TFLM rounds five times on its
+ * way; the planner takes this kernel where it has seen that all 65,536 pairs of inputs give what TFLM gives. */
 #define FC_ADD_SHIFT 20
 
 struct fc_add_linear {
     int32_t count;
     int32_t factor_a, factor_b; /* of one step of an input, 8 fractional bits more */
-    int32_t offset;             /* both zero points of the inputs; rounding and output's zero point as well */
-    int32_t rounding;           /* unless sign_counts: then half a step and the zero point are here, */
-    bool sign_counts;           /* and halves go away from zero */
+    int32_t offset;             /* for the zero points of the inputs */
+    int32_t rounding;           /* half a step and the output's zero point; unless sign_counts within offset */
+    bool sign_counts;           /* halves go away from zero */
     int32_t output_min, output_max;
 };
 
@@ -58,8 +58,8 @@ FC_INLINE int8_t fc_add_linear_one(const struct fc_add_linear *p, int8_t a, int8
 
 #if defined(__ARM_FEATURE_DSP)
 /* Four at a time in 14 modelled cycles, `words` at least 1; saturates. GCC 12 computes one after the other, in
- * 32. r0 a, r1 b, r2 output, r3 end of a, r4 and r5 factors, r6 offset, r7 to r10 inputs as high bytes, r10 to lr
- * sums. */
+ * 32. r0 a, r1 b, r2 output, r3 end of a, r4 and r5 factors, r6 offset, r7 to r10 inputs as high bytes, r10 to
+ * lr sums. */
 __attribute__((naked, noinline, unused)) static void
 fc_add_linear_words(__attribute__((unused)) const int8_t *a, __attribute__((unused)) const int8_t *b,
                     __attribute__((unused)) int8_t *output, __attribute__((unused)) int32_t words,

@@ -2,9 +2,9 @@
  * and the scaling of sums.
  *
  * `words` holds a kernel's weights as fc_depthwise_planes.h lays them out: of each row (w0 w1) (0 w0) (w2 0)
- * (w1 w2). Sums start from `bias`; they lie one after the other, row by row. `pitch` is the distance in bytes of
- * the window's rows; `next` that from where the last pair of outputs of a row has led to the next row. At least
- * one row and one column. */
+ * (w1 w2). Sums start from `bias`; they lie one after the other, row by row. `pitch` is the distance in bytes
+ * of the window's rows; `next` that from where the last pair of outputs of a row has led to the next row. At
+ * least one row and one column. */
 #ifndef FC_PLANE_SUMS_H
 #define FC_PLANE_SUMS_H
 
@@ -12,7 +12,7 @@
 
 #if defined(__ARM_FEATURE_SIMD32)
 /* Two neighbouring outputs meet the words (p0 p1) and (p2 p3) of three rows: 12 multiplications for 18
- * products, in 12 modelled cycles; GCC 12 needs 27 for the C of fc_plane_sums. The branch back stands amid the
+ * products, in 12 modelled cycles; GCC 12 needs 19 for the C of fc_plane_sums. The branch back stands amid the
  * multiplications, so that every one has something issued beside it: the first five of a pair are done before
  * the pair is known to exist, and those of the odd output at a row's end among them. r0 source, r1 sums, r2 to
  * r4 (w0 w1), r5 to r7 (w1 w2), r8 pitch, r9 bias, r10 and r11 words of the plane, r12 and lr sums, [sp] the
@@ -172,10 +172,10 @@ fc_plane_sums_3x3_stride_2(__attribute__((unused)) const int16_t *source,
 }
 
 /* Scales `rows` rows of `count` doubled sums into outputs that lie `step` bytes apart, the rows `row_step`
- * bytes; saturates. SIGN_i prepares in r12 the rounding of sum i, so that halves go away from zero, or takes it
- * as it is. Four in 12 cycles, or 15 where the sign counts. r0 sums, r1 output, r3 step, r4 mantissa, r5
- * shift, r6 rounding, r7 and r2 three and four steps, r8 to r11 values, lr end of a row's fours, [sp] the row's first output.
- */
+ * bytes; saturates. SIGN prepares in r12 the rounding of a sum whose sign counts, so that halves go away
+ * from zero. Four in 12 cycles, or 16 where the sign counts. r0 sums, r1 output, r2 and r7 four and three steps,
+ * r3 step, r4 mantissa, r5 shift, r6 rounding, r8 to r11 values, lr end of a row's fours, [sp] the row's first
+ * output. */
 #define FC_FINISH_SUMS(NAME, SIGN, ROUNDING)                                                                 \
     __attribute__((naked, noinline, unused)) static void NAME(                                               \
         __attribute__((unused)) const int32_t *sums, __attribute__((unused)) int8_t *output,                 \

@@ -46,6 +46,7 @@ FC_INLINE struct fc_window fc_pool_2d_window(const struct fc_pool_2d *p, int32_t
 FC_INLINE uint32_t fc_max_of_window(const struct fc_pool_2d *p, const int8_t *input, struct fc_window w)
 {
     uint32_t largest = 0x80808080u;
+#pragma GCC unroll 4
     for (int32_t row = w.top; row < w.bottom; row++) {
         const int8_t *pixel = input + (row * p->input_width + w.left) * p->channels;
 #pragma GCC unroll 4
@@ -87,26 +88,39 @@ FC_INLINE void fc_max_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *input
     }
 }
 
-/* Halves away from zero. */
+/* Halves away from zero; a mean of bytes is one. */
 FC_INLINE int8_t fc_mean(const struct fc_pool_2d *p, int32_t sum, int32_t count)
 {
-    const int32_t mean = (sum < 0 ? sum - count / 2 : sum + count / 2) / count;
+    const int32_t sign = sum >> 31;
+    const int32_t mean = (sum + ((count / 2) ^ sign) - sign) / count;
+    if (p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
+        return (int8_t)mean;
+    }
     return (int8_t)fc_clamp(mean, p->output_min, p->output_max);
 }
 
 #define FC_BYTES_IN_HALF 255 /* that many sum up without overflow */
 
-/* Sums of four channels, of which `input` points at the first of pixel (0, 0); windows no wider than
- * FC_BYTES_IN_HALF. */
-struct fc_sums {
+struct fc_sums { /* of four channels */
     int32_t of[4];
 };
 
+FC_INLINE void fc_add_halves_to_sums(struct fc_sums *sums, uint32_t even, uint32_t odd)
+{
+    sums->of[0] += (int16_t)(even & 0xFFFFu);
+    sums->of[1] += (int16_t)(odd & 0xFFFFu);
+    sums->of[2] += (int16_t)(even >> 16);
+    sums->of[3] += (int16_t)(odd >> 16);
+}
+
+/* Sums of four channels, of which `input` points at the first of pixel (0, 0); windows no wider than
+ * FC_BYTES_IN_HALF. */
 FC_INLINE struct fc_sums fc_sums_of_window(const struct fc_pool_2d *p, const int8_t *input,
                                            struct fc_window w)
 {
     struct fc_sums sums = {{0, 0, 0, 0}};
     uint32_t even = 0, odd = 0;
+#pragma GCC unroll 4
     for (int32_t row = w.top; row < w.bottom; row++) {
         const int8_t *pixel = input + (row * p->input_width + w.left) * p->channels;
 #pragma GCC unroll 4
@@ -116,14 +130,12 @@ FC_INLINE struct fc_sums fc_sums_of_window(const struct fc_pool_2d *p, const int
             odd = fc_add_odd_bytes(odd, word);
             pixel += p->channels;
         }
-        if (p->window_height * p->window_width > FC_BYTES_IN_HALF || row == w.bottom - 1) {
-            sums.of[0] += (int16_t)(even & 0xFFFFu);
-            sums.of[1] += (int16_t)(odd & 0xFFFFu);
-            sums.of[2] += (int16_t)(even >> 16);
-            sums.of[3] += (int16_t)(odd >> 16);
+        if (p->window_height * p->window_width > FC_BYTES_IN_HALF) {
+            fc_add_halves_to_sums(&sums, even, odd);
             even = odd = 0;
         }
     }
+    fc_add_halves_to_sums(&sums, even, odd);
     return sums;
 }
 
@@ -137,9 +149,10 @@ FC_INLINE void fc_average_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *i
             int32_t c = 0;
             for (; p->window_width <= FC_BYTES_IN_HALF && c + 3 < p->channels; c += 4) {
                 const struct fc_sums sums = fc_sums_of_window(p, input + c, w);
-                for (int32_t i = 0; i < 4; i++) {
-                    output[c + i] = fc_mean(p, sums.of[i], count);
-                }
+                output[c] = fc_mean(p, sums.of[0], count);
+                output[c + 1] = fc_mean(p, sums.of[1], count);
+                output[c + 2] = fc_mean(p, sums.of[2], count);
+                output[c + 3] = fc_mean(p, sums.of[3], count);
             }
             for (; c < p->channels; c++) {
                 int32_t sum = 0;
