@@ -14,6 +14,7 @@ struct fc_view {
     int32_t dilation_height, dilation_width;
     int32_t pad_top, pad_left;
     int32_t padding; /* the input's zero point */
+    bool in_words;   /* input_channels come in whole words: widened where they lie, others are put together first */
 };
 
 /* Groups of products per output; the last is filled up, and meets weights of 0 there. */
@@ -22,14 +23,11 @@ FC_INLINE int32_t fc_view_groups(const struct fc_view *v)
     return (v->kernel_height * v->kernel_width * v->input_channels + FC_GROUP - 1) / FC_GROUP;
 }
 
-/* Pixels of whole words are widened where they lie, others are put together in a patch of bytes first. */
-FC_INLINE bool fc_view_in_words(const struct fc_view *v) { return v->input_channels % FC_GROUP == 0; }
-
 /* Bytes of `columns` columns with what may be read behind them, and the patch. */
 FC_INLINE int32_t fc_view_scratch_size(const struct fc_view *v, int32_t columns)
 {
     return fc_view_groups(v) * FC_GROUP * columns * 2 + FC_COLUMNS_MARGIN +
-           (fc_view_in_words(v) ? 0 : fc_view_groups(v) * FC_GROUP);
+           (v->in_words ? 0 : fc_view_groups(v) * FC_GROUP);
 }
 
 FC_INLINE void fc_gather_words(const struct fc_view *v, const int8_t *input, int32_t first_y, int32_t first_x,
@@ -138,7 +136,7 @@ FC_INLINE void fc_gather(const struct fc_view *v, const int8_t *input, int32_t y
     const int32_t first_y = y * v->stride_height - v->pad_top;
     const int32_t first_x = x * v->stride_width - v->pad_left;
     int16_t *column = scratch + 2 * index;
-    if (fc_view_in_words(v)) {
+    if (v->in_words) {
         fc_gather_words(v, input, first_y, first_x, column, 2 * columns);
     } else {
         int16_t *end = scratch + fc_view_groups(v) * FC_GROUP * columns + FC_COLUMNS_MARGIN / 2;

@@ -30,8 +30,8 @@ class Memories:
         """Waiting for a table of ``size_bytes`` in ``region`` that ``candidate`` reads.
 
         What ran before has taken the cache, so the first pass misses every line; further passes find what
-        survived. A miss holds the core up until its first word is there, unless the line was asked for in time:
-        then for as long as fetching it takes longer than the work on the one before.
+        survived. A miss holds the core up until its first word is there, unless the line was asked for in
+        time: then for as long as fetching it takes longer than the work on the one before.
         """
         cost = self.costs.get(region)
         system = self.part.memory_system

@@ -12,6 +12,7 @@ from generator.plan.kernels import KERNELS
 from generator.plan.layout import Draft, Layout
 from generator.plan.memory import Memories
 from generator.plan.placement import place_constants
+from generator.plan.sharing import share_kernels
 from generator.plan.types import (
     Alternative,
     Argument,
@@ -81,13 +82,15 @@ def make_plan(
             for constant in step_constants
         )
         steps.append(_finish_step(graph, draft, layout, step_constants, region, round(stall)))
+    shared_steps, shared_kernels = share_kernels(steps, constants, goal)
     return Plan(
         name=graph.name,
         identifier=identifier,
         model_sha256=graph.sha256,
         part=part.name,
         optimize=goal.optimize,
-        steps=tuple(steps),
+        steps=shared_steps,
+        shared_kernels=shared_kernels,
         constants=tuple(constants),
         buffers=layout.buffers,
         occupied_bytes=layout.occupied_bytes,

@@ -90,6 +90,21 @@ class KernelChoice:
 
 
 @dataclass(frozen=True)
+class SharedKernel:
+    """A kernel that several steps call with their shapes at run time, for the sake of flash."""
+
+    name: str
+    function: str
+    params_type: str
+    argument_types: tuple[str, ...]
+    """C types, as in ``const int8_t *``."""
+    common: tuple[tuple[str, str], ...]
+    """Members of the parameter structure that are the same in all of them, and their literals."""
+    varying: tuple[str, ...]
+    """Integer members that each step brings."""
+
+
+@dataclass(frozen=True)
 class Step:
     """One call of the generated network, in order of execution."""
 
@@ -111,6 +126,8 @@ class Step:
     """Bytes of constants that the step reads."""
     memory: str
     """Where its activations are."""
+    shared_kernel: SharedKernel | None = None
+    """What it calls; None: the kernel is compiled into the step."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class Plan:
     optimize: str
     """What the plan is to be good at (see goal.py)."""
     steps: tuple[Step, ...]
+    shared_kernels: tuple[SharedKernel, ...]
     constants: tuple[Constant, ...]
     buffers: tuple[Buffer, ...]
     occupied_bytes: tuple[int, ...]

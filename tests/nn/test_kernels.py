@@ -384,7 +384,7 @@ def test_sums_at_the_bound_of_mixed_channels(
 
 @pytest.mark.parametrize("pool", [None, (2, 2)])
 def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: KernelBench) -> None:
-    """The code for groups of products is entered in its middle: each number of groups, and several passages."""
+    """Code for groups of products is entered in its middle: each number of groups, and several passages."""
     rng = np.random.default_rng(8)
     for groups in (*range(1, 20), 31, 32, 33, 48, 49):
         model = models.convolution(

@@ -12,7 +12,7 @@ import pytest
 from generator.assets import firmware_dir
 from generator.fixedpoint import Multiplier, quantize_multiplier
 from generator.fuse import fuse
-from generator.plan import make_plan
+from generator.plan import Goal, make_plan
 from generator.plan.kernels.candidate import scales_down
 from generator.plan.kernels.convolution import (
     conv_2d_scratch_bytes,
@@ -40,7 +40,8 @@ int main(void)
 {
     int h, w, c, out, tiles;
     while (scanf("%d %d %d %d %d", &h, &w, &c, &out, &tiles) == 5) {
-        const struct fc_view view = {.kernel_height = h, .kernel_width = w, .input_channels = c};
+        const struct fc_view view = {
+            .kernel_height = h, .kernel_width = w, .input_channels = c, .in_words = c % 4 == 0};
         const struct fc_conv_2d conv = {
             .view = view, .output_height = 2, .output_width = 3, .output_channels = 5};
         const struct fc_fully_connected full = {.depth = h * w * c};
@@ -241,9 +242,8 @@ def test_names_of_steps_and_constants_are_unique_identifiers() -> None:
 
 
 def test_alternatives_say_why_not() -> None:
-    plan = make_plan(
-        fuse(read_tflite_bytes(every_operator(channels=4), "net", "x")), load_board("nucleo_h743zi2").part
-    )
+    graph = fuse(read_tflite_bytes(every_operator(channels=4), "net", "x"))
+    plan = make_plan(graph, load_board("nucleo_h743zi2").part, goal=Goal("time"))
     depthwise = next(step.kernel for step in plan.steps if step.op == "DEPTHWISE_CONV_2D")
     assert depthwise.name == "depthwise_planes_3x3"
     assert [o.kernel for o in depthwise.alternatives] == ["depthwise_conv_2d_words", "depthwise_conv_2d"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from generator.fixedpoint import INT32_MAX, Multiplier, wrap_int32
 from generator.graph import Activation, Conv2D, DepthwiseConv2D, Graph, Operator, Quantization
 from generator.plan.cost import COSTS, Work
-from generator.plan.packing import channel_lines, number_lines
+from generator.plan.packing import GROUP, channel_lines, number_lines
 from generator.requantize import activation_range
 
 _CHANNEL_BYTES = 12  # struct fc_channel
@@ -219,6 +219,7 @@ def view_fields(
         "pad_top": attributes.padding.top,
         "pad_left": attributes.padding.left,
         "padding": source.quant.zero_point,
+        "in_words": source.shape[3] % GROUP == 0,
     }
 
 
