@@ -229,9 +229,9 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
     const int32_t tiles = fc_winograd_tiles(p), across = fc_winograd_tiles_across(p);
     const int32_t channels = p->output_channels, pair_words = fc_winograd_pair_words(p);
     uint32_t *transformed = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
-    uint32_t *inputs = transformed + (stored == NULL ? fc_winograd_block_words(p) : 0);
-    uint32_t *columns = inputs + p->group / FC_WINOGRAD_PAIR * pair_words;
-    int32_t *places = (int32_t *)(columns + 4 * fc_winograd_column_words(p->input_channels));
+    uint32_t *columns = (uint32_t *)scratch;
+    uint32_t *inputs = columns + fc_winograd_front_words(p, stored != NULL);
+    int32_t *places = (int32_t *)(inputs + p->group / FC_WINOGRAD_PAIR * pair_words);
     int8_t *padding = (int8_t *)(places + 4 * p->group);
     memset(padding, p->input_zero_point, (size_t)p->input_channels);
     int32_t y = 0, x = 0;

@@ -18,7 +18,7 @@
  * FC_WINOGRAD_MARGIN words behind the weights, two words behind the inputs. */
 #if defined(__ARM_FEATURE_SIMD32)
 /* Eight SMLAD, each beside a load or an addition, no load used in the next cycle: 16 multiplications in 8
- * cycles. r0 weights, r1 inputs, r2 and r3 words of weights, r4 and r5 of inputs, r6 to r12 and lr sums. No
+ * cycles. The next cache line of weights is asked for while one is worked on. r0 weights, r1 inputs, r2 and r3 words of weights, r4 and r5 of inputs, r6 to r12 and lr sums. No
  * register is left to count: the loop is unrolled for the usual numbers of channels; otherwise the end of the
  * position's inputs is kept on the stack. The order of the inputs alternates, so that each is free two cycles
  * before its successor is needed. */
@@ -29,7 +29,7 @@
     MULTIPLY("r6", "r2", "r4")   "ldr r3, [r0, #36] \n"                                                      \
     MULTIPLY("r7", "r2", "r5")   "ldr r2, [r0, #40] \n"                                                      \
     MULTIPLY("r9", "r3", "r5")   "adds r0, #32      \n"                                                      \
-    MULTIPLY("r8", "r3", "r4")                                                                               \
+    MULTIPLY("r8", "r3", "r4")   "pld [r0, #64]   \n"                                                      \
     MULTIPLY("r10", "r2", "r4")  "ldr r3, [r0, #12] \n"                                                      \
     MULTIPLY("r11", "r2", "r5")  "ldr r2, [r0, #16] \n"                                                      \
     MULTIPLY("lr", "r3", "r5")   "ldr r5, [r1, #12] \n"                                                      \

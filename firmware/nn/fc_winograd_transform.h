@@ -40,15 +40,21 @@ FC_INLINE int32_t fc_winograd_block_words(const struct fc_winograd *p)
  * the TCM and can be loaded together. */
 FC_INLINE int32_t fc_winograd_column_words(int32_t channels) { return 2 * channels + 1; }
 
-/* Bytes of `scratch` below: sums, four kernels if they are transformed here, transformed tiles, four columns
- * of pixels half transformed, places of outputs, a pixel of padding. Twin of winograd_scratch_bytes in
- * generator/plan. */
+/* Words of `scratch` in front of the transformed tiles: sums and, if they are transformed here, four kernels.
+ * Four half transformed columns of pixels, which are done with before the first product, take the same place. */
+FC_INLINE int32_t fc_winograd_front_words(const struct fc_winograd *p, bool stored)
+{
+    const int32_t columns = 4 * fc_winograd_column_words(p->input_channels);
+    const int32_t products = FC_WINOGRAD_SUMS + (stored ? 0 : fc_winograd_block_words(p));
+    return columns > products ? columns : products;
+}
+
+/* Bytes of `scratch` below: those, transformed tiles, places of outputs, a pixel of padding. Twin of
+ * winograd_scratch_bytes in generator/plan. */
 FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool stored)
 {
-    const int32_t kernels = stored ? 0 : fc_winograd_block_words(p);
     const int32_t tiles = p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p);
-    const int32_t columns = 4 * fc_winograd_column_words(p->input_channels);
-    return (FC_WINOGRAD_SUMS + kernels + tiles + columns + 4 * p->group) * 4 + p->input_channels;
+    return (fc_winograd_front_words(p, stored) + tiles + 4 * p->group) * 4 + p->input_channels;
 }
 
 struct fc_winograd_line {
@@ -179,6 +185,8 @@ FC_INLINE void fc_winograd_transform(const struct fc_winograd *p, const int8_t *
     fc_winograd_rows(left, right, p->input_channels, to);
 }
 
+#define FC_WINOGRAD_WEIGHTS_AHEAD 64 /* bytes: two cache lines */
+
 /* G times a column of a kernel, two channels at once. */
 FC_INLINE struct fc_winograd_line fc_winograd_weight_line(uint32_t a, uint32_t b, uint32_t c)
 {
@@ -194,6 +202,9 @@ FC_INLINE void fc_winograd_transform_weights_half(const int8_t *weights, int32_t
 {
     const int32_t stride = channels / 2 * FC_WINOGRAD_CHANNELS;
     for (int32_t channel = 0; channel < channels; channel += 4) {
+        if (!odd) { /* that half comes first */
+            __builtin_prefetch(weights + FC_WINOGRAD_WEIGHTS_AHEAD);
+        }
 #define FC_HALVES(tap)                                                                                       \
     (odd ? fc_odd_bytes(fc_load_word(weights + 4 * (tap))) : fc_even_bytes(fc_load_word(weights + 4 * (tap))))
 #define FC_COLUMN(x) fc_winograd_weight_line(FC_HALVES(x), FC_HALVES(3 + (x)), FC_HALVES(6 + (x)))

@@ -30,8 +30,8 @@ class Memories:
         """Waiting for a table of ``size_bytes`` in ``region`` that ``candidate`` reads.
 
         What ran before has taken the cache, so the first pass misses every line; further passes find what
-        survived. A miss holds the core up until its first word is there, unless the line was asked for in
-        time: then for as long as fetching it takes longer than the work on the one before.
+        survived. A miss holds the core up until its first word is there; if the line was asked for
+        ahead, less the work on the one before.
         """
         cost = self.costs.get(region)
         system = self.part.memory_system
@@ -42,7 +42,7 @@ class Memories:
         missed = 1 + max(candidate.passes - 1, 0) * _missed_share(size_bytes / cache.size_bytes)
         late = cost.first_word_cycles
         if candidate.line_cycles is not None:
-            late = max(cost.read_line_cycles - candidate.line_cycles, 0.0)
+            late = max(late - candidate.line_cycles, 0.0)
         return lines * missed * late
 
 

@@ -94,7 +94,7 @@ def test_winograd_s_output_may_start_so_far_below_its_input(
             else:
                 rows, columns = range(2 * y, min(2 * y + 2, out_h)), range(2 * x, min(2 * x + 2, out_w))
                 writes.append([(r * out_w + c + 1) * filters for r in rows for c in columns])
-    for group in (4, 6, len(reads) + len(reads) % 2):
+    for group in (2, 4, 6, len(reads) + len(reads) % 2):
         needed = 0
         for start in range(group, len(reads), group):
             written = max(end for tile in writes[:start] for end in tile)

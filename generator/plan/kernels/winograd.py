@@ -28,8 +28,10 @@ POSITIONS = 16
 CHANNELS = 4
 PAIR = 2
 MARGIN_WORDS = 1
-_TILE_GROUPS = (4, 8, 16, 32)
+_TILE_GROUPS = (2, 4, 8, 16, 32)
 """Tiles transformed before any is multiplied; also all of them."""
+_LINE_CYCLES, _COMPACT_LINE_CYCLES = 16.0, 39.0
+"""Work of a pair of tiles on 32 bytes of transformed weights; half of that of transforming as many others."""
 _UNROLLED = (2, 4, 8, 16)
 """Fours of input channels that the kernel has a loop without jumps for."""
 _TRANSFORM = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
@@ -37,14 +39,13 @@ _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions a
 
 
 def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
-    """Twin of fc_winograd_scratch_size: sums, four kernels if transformed there, tiles, four columns of
-    pixels half transformed, places of outputs, a pixel of padding.
+    """Twin of fc_winograd_scratch_size: sums and four kernels if transformed there, or in their place four
+    columns of pixels half transformed; tiles, places of outputs, a pixel of padding.
     """
-    sums = POSITIONS * CHANNELS * PAIR
-    kernels = 0 if stored else POSITIONS * CHANNELS * channels // 2
-    tiles = group // PAIR * POSITIONS * channels
+    products = POSITIONS * CHANNELS * PAIR + (0 if stored else POSITIONS * CHANNELS * channels // 2)
     columns = 4 * (2 * channels + 1)
-    return (sums + kernels + tiles + columns + 4 * group) * 4 + channels
+    tiles = group // PAIR * POSITIONS * channels
+    return (max(products, columns) + tiles + 4 * group) * 4 + channels
 
 
 def pack_winograd(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
@@ -198,6 +199,7 @@ def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) ->
             layer.source.shape, layer.extent, layer.padding, channels_out, group, pooled=layer.pooled
         ),
         passes=passes,
+        line_cycles=_LINE_CYCLES if is_stored else _COMPACT_LINE_CYCLES,
     )
 
 
