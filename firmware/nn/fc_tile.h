@@ -82,57 +82,55 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
 
 /* Sums into outputs, and on to the next pair. r2 becomes the end. */
 #define FC_TILE_SCALE_ONE_SIDED                                                                              \
-    "sub r5, r5, r9; ldr r3, [sp, #4]; asr r5, r5, #7; sub r7, r7, r11; ldrd r1, r2, [r3]; sub r4, r4, r8\n" \
-    "add r11, r11, r11; sub r6, r6, r10; add r8, r8, r8; smmulr r8, r8, r1; add r9, r9, r9\n"                \
-    "smmulr r9, r9, r1; ldr r12, [r3, #8]; smmulr r11, r11, r1; asr r7, r7, #7; asr r6, r6, #7\n"            \
-    "add r10, r10, r10; smmulr r10, r10, r1; add r11, r11, r12; asr r11, r11, r2; add r9, r9, r12\n"         \
-    "add r8, r8, r12; asr r4, r4, #7; add r10, r10, r12; asr r9, r9, r2; add r0, r0, #4; asr r8, r8, r2\n"   \
-    "asr r10, r10, r2; ldrd r1, r2, [r3, #12]; ssat r9, #8, r9; ldr r12, [r3, #20]; add r3, r3, #32\n"       \
-    "smmulr r6, r6, r1; ssat r11, #8, r11; smmulr r7, r7, r1; ssat r10, #8, r10; smmulr r4, r4, r1\n"        \
-    "add r6, r6, r12; smmulr r5, r5, r1; add r7, r7, r12; asr r6, r6, r2; ssat r8, #8, r8; ssat r6, #8, r6\n"\
-    "add r5, r5, r12; asr r5, r5, r2; add r4, r4, r12; asr r7, r7, r2; str r3, [sp, #4]\n"                   \
-    "ldrd r3, lr, [sp, #8]; ssat r5, #8, r5; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4\n"           \
-    "add r1, r3, lr, lsl #1; ssat r7, #8, r7; bfi r8, r4, #8, #24; strh r8, [r3]; bfi r11, r7, #8, #24\n"    \
-    "strh r11, [r1, lr]; bfi r10, r6, #8, #24; strh r10, [r1]; bfi r9, r5, #8, #24; strh r9, [r3, lr]\n"     \
-    "add r3, r3, #2; str r3, [sp, #8]\n"
+    "ldr r3, [sp, #4]; sub r4, r4, r8; sub r5, r5, r9; add r8, r8, r8; ldrd r1, r2, [r3]; ldr r12, [r3, #8]\n"\
+    "sub r6, r6, r10; add r10, r10, r10; asr r5, r5, #7; smmlar r10, r10, r1, r12; sub r7, r7, r11\n"        \
+    "add r11, r11, r11; asr r7, r7, #7; asr r4, r4, #7; add r9, r9, r9; asr r10, r10, r2\n"                  \
+    "smmlar r9, r9, r1, r12; asr r6, r6, #7; smmlar r8, r8, r1, r12; smmlar r11, r11, r1, r12\n"             \
+    "asr r9, r9, r2; asr r8, r8, r2; add r0, r0, #4; asr r11, r11, r2; ldr r12, [r3, #20]\n"                 \
+    "ldrd r1, r2, [r3, #12]; ssat r9, #8, r9; ssat r11, #8, r11; ssat r10, #8, r10; ssat r8, #8, r8\n"       \
+    "smmlar r6, r6, r1, r12; smmlar r5, r5, r1, r12; add r3, r3, #32; asr r6, r6, r2\n"                      \
+    "smmlar r4, r4, r1, r12; asr r5, r5, r2; asr r4, r4, r2; str r3, [sp, #4]; ssat r5, #8, r5\n"            \
+    "ldrd r3, lr, [sp, #8]; ssat r6, #8, r6; smmlar r7, r7, r1, r12; add r1, r3, lr, lsl #1\n"               \
+    "bfi r10, r6, #8, #24; asr r7, r7, r2; ssat r4, #8, r4; strh r10, [r1]; bfi r9, r5, #8, #24\n"           \
+    "strh r9, [r3, lr]; ssat r7, #8, r7; ldr r2, [sp, #20]; bfi r8, r4, #8, #24; strh r8, [r3]\n"            \
+    "bfi r11, r7, #8, #24; strh r11, [r1, lr]; add r3, r3, #2; str r3, [sp, #8]\n"
 
 #define FC_TILE_SCALE                                                                                        \
-    "ldr r3, [sp, #4]; sub r6, r6, r10; sub r4, r4, r8; add r0, r0, #4; ldrd r1, r2, [r3]; add r8, r8, r8\n" \
-    "add r10, r10, r10; sub r5, r5, r9; add r9, r9, r9; smmulr r9, r9, r1; asr r4, r4, #7\n"                 \
-    "smmulr r8, r8, r1; sub r7, r7, r11; asr r5, r5, #7; smmulr r10, r10, r1; add r11, r11, r11\n"           \
-    "add r9, r9, r9, asr #31; add r8, r8, r8, asr #31; smmulr r11, r11, r1; add r10, r10, r10, asr #31\n"    \
-    "ldr r12, [r3, #8]; add r8, r8, r12; asr r7, r7, #7; add r9, r9, r12; add r11, r11, r11, asr #31\n"      \
-    "asr r8, r8, r2; add r10, r10, r12; asr r9, r9, r2; asr r10, r10, r2; add r11, r11, r12\n"               \
-    "asr r11, r11, r2; ldr r12, [r3, #20]; ldrd r1, r2, [r3, #12]; asr r6, r6, #7; ssat r8, #8, r8\n"        \
-    "smmulr r7, r7, r1; ssat r9, #8, r9; smmulr r4, r4, r1; smmulr r5, r5, r1; add r3, r3, #32\n"            \
-    "str r3, [sp, #4]; add r7, r7, r7, asr #31; smmulr r6, r6, r1; add r4, r4, r4, asr #31\n"                \
-    "ldrd r3, lr, [sp, #8]; add r5, r5, r5, asr #31; add r4, r4, r12; add r6, r6, r6, asr #31\n"             \
-    "add r5, r5, r12; ssat r10, #8, r10; ssat r11, #8, r11; add r6, r6, r12; asr r5, r5, r2; asr r6, r6, r2\n"\
-    "asr r4, r4, r2; ssat r4, #8, r4; add r7, r7, r12; ssat r5, #8, r5; add r1, r3, lr, lsl #1\n"            \
-    "bfi r9, r5, #8, #24; strh r9, [r3, lr]; bfi r8, r4, #8, #24; strh r8, [r3]; ssat r6, #8, r6\n"          \
-    "add r3, r3, #2; asr r7, r7, r2; ldr r2, [sp, #20]; ssat r7, #8, r7; str r3, [sp, #8]\n"                 \
-    "bfi r10, r6, #8, #24; strh r10, [r1]; bfi r11, r7, #8, #24; strh r11, [r1, lr]\n"
+    "ldr r3, [sp, #4]; sub r4, r4, r8; sub r6, r6, r10; add r8, r8, r8; sub r5, r5, r9; sub r7, r7, r11\n"   \
+    "add r0, r0, #4; asr r5, r5, #7; ldrd r1, r2, [r3]; asr r7, r7, #7; ldr r12, [r3, #8]\n"                 \
+    "add r10, r10, r10; asr r6, r6, #7; asr r4, r4, #7; add r9, r9, r9; add r11, r11, r11\n"                 \
+    "add lr, r12, r8, asr #31; smmlar r8, r8, r1, lr; add lr, r12, r9, asr #31; smmlar r9, r9, r1, lr\n"     \
+    "add lr, r12, r10, asr #31; smmlar r10, r10, r1, lr; add lr, r12, r11, asr #31; smmlar r11, r11, r1, lr\n"\
+    "asr r8, r8, r2; ssat r8, #8, r8; asr r11, r11, r2; asr r9, r9, r2; ldr r12, [r3, #20]\n"                \
+    "asr r10, r10, r2; ldrd r1, r2, [r3, #12]; add lr, r12, r4, asr #31; smmlar r4, r4, r1, lr\n"            \
+    "add lr, r12, r5, asr #31; smmlar r5, r5, r1, lr; add lr, r12, r6, asr #31; smmlar r6, r6, r1, lr\n"     \
+    "asr r4, r4, r2; ssat r10, #8, r10; asr r6, r6, r2; add r3, r3, #32; add lr, r12, r7, asr #31\n"         \
+    "smmlar r7, r7, r1, lr; ssat r11, #8, r11; ssat r6, #8, r6; ssat r4, #8, r4; asr r7, r7, r2\n"           \
+    "ssat r7, #8, r7; str r3, [sp, #4]; ldrd r3, lr, [sp, #8]; bfi r8, r4, #8, #24; ssat r9, #8, r9\n"       \
+    "strh r8, [r3]; add r1, r3, lr, lsl #1; asr r5, r5, r2; ldr r2, [sp, #20]; ssat r5, #8, r5\n"            \
+    "bfi r11, r7, #8, #24; strh r11, [r1, lr]; bfi r9, r5, #8, #24; strh r9, [r3, lr]; bfi r10, r6, #8, #24\n"\
+    "strh r10, [r1]; add r3, r3, #2; str r3, [sp, #8]\n"
 
 /* The same for the greatest of the four columns: scaling keeps their order. */
 #define FC_TILE_MAX_SCALE_ONE_SIDED                                                                          \
-    "sub r6, r6, r10; sub r4, r4, r8; cmp r8, r9; it lt; movlt r8, r9; ldr r3, [sp, #4]; sub r5, r5, r9\n"   \
-    "cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5; sub r7, r7, r11; cmp r6, r7\n"    \
-    "it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; ldrd r1, r2, [r3]; add r8, r8, r8\n"            \
-    "ldr r12, [r3, #8]; smmulr r8, r8, r1; cmp r4, r6; it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r12\n"\
-    "asr r8, r8, r2; ldrd r1, r2, [r3, #12]; smmulr r4, r4, r1; add r0, r0, #4; ssat r8, #8, r8\n"           \
-    "ldr r12, [r3, #20]; add r3, r3, #32; add r4, r4, r12; str r3, [sp, #4]; ldr r3, [sp, #8]\n"             \
-    "asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2\n"\
+    "sub r6, r6, r10; sub r4, r4, r8; sub r5, r5, r9; cmp r8, r9; it lt; movlt r8, r9; sub r7, r7, r11\n"    \
+    "cmp r10, r11; it lt; movlt r10, r11; ldr r3, [sp, #4]; cmp r4, r5; it lt; movlt r4, r5\n"               \
+    "ldrd r1, r2, [r3]; cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8\n"\
+    "add r0, r0, #4; ldr r12, [r3, #8]; smmlar r8, r8, r1, r12; cmp r4, r6; it lt; movlt r4, r6\n"           \
+    "asr r8, r8, r2; ldrd r1, r2, [r3, #12]; ldr r12, [r3, #20]; asr r4, r4, #7; smmlar r4, r4, r1, r12\n"   \
+    "ssat r8, #8, r8; add r3, r3, #32; str r3, [sp, #4]; ldr r3, [sp, #8]; asr r4, r4, r2\n"                 \
+    "ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2\n"               \
     "str r3, [sp, #8]\n"
 
 #define FC_TILE_MAX_SCALE                                                                                    \
-    "sub r6, r6, r10; sub r4, r4, r8; sub r5, r5, r9; ldr r3, [sp, #4]; sub r7, r7, r11; cmp r8, r9; it lt\n"\
-    "movlt r8, r9; ldrd r1, r2, [r3]; cmp r10, r11; it lt; movlt r10, r11; cmp r4, r5; it lt; movlt r4, r5\n"\
-    "cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8; smmulr r8, r8, r1\n"\
-    "cmp r4, r6; it lt; movlt r4, r6; asr r4, r4, #7; add r8, r8, r8, asr #31; ldr r12, [r3, #8]\n"          \
-    "add r8, r8, r12; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]; ssat r8, #8, r8\n"         \
-    "add r3, r3, #32; smmulr r4, r4, r1; add r0, r0, #4; add r4, r4, r4, asr #31; str r3, [sp, #4]\n"        \
-    "add r4, r4, r12; asr r4, r4, r2; ldr r2, [sp, #20]; ldr r3, [sp, #8]; ssat r4, #8, r4\n"                \
-    "bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
+    "sub r5, r5, r9; ldr r3, [sp, #4]; sub r4, r4, r8; cmp r8, r9; it lt; movlt r8, r9; sub r6, r6, r10\n"   \
+    "cmp r10, r11; it lt; movlt r10, r11; sub r7, r7, r11; cmp r4, r5; it lt; movlt r4, r5\n"                \
+    "ldrd r1, r2, [r3]; cmp r6, r7; it lt; movlt r6, r7; add r0, r0, #4; ldr r12, [r3, #8]; cmp r8, r10\n"   \
+    "it lt; movlt r8, r10; add r8, r8, r8; cmp r4, r6; it lt; movlt r4, r6; add lr, r12, r8, asr #31\n"      \
+    "smmlar r8, r8, r1, lr; asr r4, r4, #7; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]\n"    \
+    "add r3, r3, #32; add lr, r12, r4, asr #31; smmlar r4, r4, r1, lr; ssat r8, #8, r8; str r3, [sp, #4]\n"  \
+    "ldr r3, [sp, #8]; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24\n"            \
+    "strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
 
 #define FC_TILE_FUNCTION(name, scale)                                                                        \
     __attribute__((naked, noinline, unused)) static void name(                                               \
