@@ -92,6 +92,8 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     "ldr r9, [r0, #128 + " offset "]    \n"                                                                  \
     "ldr r10, [r0, #256 + " offset "]   \n"                                                                  \
     "ldr r11, [r0, #384 + " offset "]   \n"                                                                  \
+    FC_WINOGRAD_ADD_LOADED(offset)
+#define FC_WINOGRAD_ADD_LOADED(offset)                                                                       \
     "sub r6, r9, r10                    \n"                                                                  \
     "ldr r12, [r0, #32 + " offset "]    \n"                                                                  \
     "add r4, r9, r8, lsl #1             \n"                                                                  \
@@ -125,7 +127,9 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     "add r10, lr, r10, lsl #1           \n"                                                                  \
     "sub lr, r8                         \n"                                                                  \
     "add r10, r8                        \n"                                                                  \
-    "sub lr, lr, r9, lsl #1             \n"                                                                  \
+    "sub lr, lr, r9, lsl #1             \n"
+
+#define FC_WINOGRAD_ADD_LAST                                                                                 \
     "sub r5, r5, r10, lsl #1            \n"                                                                  \
     "sub r7, r7, lr, lsl #1             \n"
 
@@ -166,28 +170,29 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     "strb r5, [r9, r3]                 \n"                                                                   \
     "strb r4, [r8, r3]                 \n"
 
-#define FC_WINOGRAD_MAX                                                                                      \
+#define FC_WINOGRAD_MAX(first, second, third)                                                                \
     "cmp r4, r6                         \n"                                                                  \
     "it lt                              \n"                                                                  \
     "movlt r4, r6                       \n"                                                                  \
+    "sub r5, r5, r10, lsl #1            \n"                                                                  \
+    "sub r7, r7, lr, lsl #1             \n"                                                                  \
+    first                                                                                                    \
     "cmp r5, r7                         \n"                                                                  \
     "it lt                              \n"                                                                  \
     "movlt r5, r7                       \n"                                                                  \
+    second                                                                                                   \
     "cmp r4, r5                         \n"                                                                  \
     "it lt                              \n"                                                                  \
-    "movlt r4, r5                       \n"
+    "movlt r4, r5                       \n"                                                                  \
+    third
 
 #define FC_WINOGRAD_STORE_MAX(ROUND)                                                                         \
-    "ldr r5, [sp, #4]                   \n"                                                                  \
-    "ldmia r1!, {r8-r11}                \n"                                                                  \
-    "ldr r12, [r2, #16]                 \n"                                                                  \
     "lsl r8, r8, #1                     \n"                                                                  \
     "add r5, r8, r5, asr #1             \n"                                                                  \
     "smmulr r5, r5, r9                  \n"                                                                  \
-    "pld [r1, #64]                      \n"                                                                  \
     "add r4, r8, r4, asr #1             \n"                                                                  \
+    "pld [r1, #64]                      \n"                                                                  \
     "smmulr r4, r4, r9                  \n"                                                                  \
-    "ldr lr, [r2]                       \n"                                                                  \
     ROUND("r5")                                                                                              \
     "add r5, r11                        \n"                                                                  \
     ROUND("r4")                                                                                              \
@@ -224,15 +229,19 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
  * of the stack. */
 #define FC_WINOGRAD_ALL(ROUND)                                                                               \
     FC_WINOGRAD_ADD("4")                                                                                     \
+    FC_WINOGRAD_ADD_LAST                                                                                     \
     FC_WINOGRAD_STORE("ldmia r1, {r8-r11}\n", "16", ROUND)                                                   \
     FC_WINOGRAD_ADD("0")                                                                                     \
+    FC_WINOGRAD_ADD_LAST                                                                                     \
     FC_WINOGRAD_STORE("ldmia r1!, {r8-r11}\n", "0", ROUND)
 #define FC_WINOGRAD_GREATEST(ROUND)                                                                          \
     FC_WINOGRAD_ADD("4")                                                                                     \
-    FC_WINOGRAD_MAX                                                                                          \
+    FC_WINOGRAD_MAX("ldr r8, [r0]\n", "ldr r9, [r0, #128]\n", "ldr r10, [r0, #256]\n")                       \
     "str r4, [sp, #4]                   \n"                                                                  \
-    FC_WINOGRAD_ADD("0")                                                                                     \
-    FC_WINOGRAD_MAX                                                                                          \
+    "ldr r11, [r0, #384]                \n"                                                                  \
+    FC_WINOGRAD_ADD_LOADED("0")                                                                              \
+    FC_WINOGRAD_MAX("ldr r12, [r2, #16]\n", "ldr lr, [r2]\n", "ldr r5, [sp, #4]\n")                          \
+    "ldmia r1!, {r8-r11}                \n"                                                                  \
     FC_WINOGRAD_STORE_MAX(ROUND)
 /* clang-format on */
 

@@ -17,11 +17,11 @@
  * channel; of inputs: position, channel pair, tile; of sums: position, output channel, tile. Reads
  * FC_WINOGRAD_MARGIN words behind the weights, two words behind the inputs. */
 #if defined(__ARM_FEATURE_SIMD32)
-/* Eight SMLAD, each beside a load or an addition, no load used in the next cycle: 16 multiplications in 8
- * cycles. The next cache line of weights is asked for two behind the one worked on. r0 weights, r1 inputs, r2 and r3 words of weights, r4 and r5 of inputs, r6 to r12 and lr sums. No
- * register is left to count: the loop is unrolled for the usual numbers of channels; otherwise the end of the
- * position's inputs is kept on the stack. The order of the inputs alternates, so that each is free two cycles
- * before its successor is needed. */
+/* Eight SMLAD, each beside a load, an addition or a hint, no load used in the next cycle: 16 multiplications in
+ * 8 cycles. The hint is for weights two cache lines behind. r0 weights, r1 inputs, r2 and r3 words of weights,
+ * r4 and r5 of inputs, r6 to r12 and lr sums. No register is left to count: the loop is unrolled for the usual
+ * numbers of channels; otherwise the end of the position's inputs is kept on the stack. The order of the inputs
+ * alternates, so that each is free two cycles before its successor is needed. */
 /* clang-format off */
 #define FC_WINOGRAD_FIRST(sum, a, b) "smuad " sum ", " a ", " b "\n"
 #define FC_WINOGRAD_NEXT(sum, a, b) "smlad " sum ", " a ", " b ", " sum "\n"
