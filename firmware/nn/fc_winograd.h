@@ -84,14 +84,16 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
 }
 
 #if defined(__ARM_FEATURE_SIMD32)
-/* fc_winograd_finish for both tiles of a pair and `count` channels, not pooled, saturating: GCC 12 takes half
- * as long again. r0 sums, r1 channels, r2 places, r3 output; r4 to r7 outputs; r8 to r12 and lr sums, then
+/* fc_winograd_finish for both tiles of a pair and `count` channels, saturating: GCC 12 takes half as long
+ * again. r0 sums, r1 channels, r2 places, r3 output; r4 to r7 outputs; r8 to r12 and lr sums, then
  * the channel's numbers and the places. */
 #define FC_WINOGRAD_ADD(offset)                                                                              \
     "ldr r8, [r0, #0 + " offset "]      \n"                                                                  \
     "ldr r9, [r0, #128 + " offset "]    \n"                                                                  \
     "ldr r10, [r0, #256 + " offset "]   \n"                                                                  \
     "ldr r11, [r0, #384 + " offset "]   \n"                                                                  \
+    FC_WINOGRAD_ADD_LOADED(offset)
+#define FC_WINOGRAD_ADD_LOADED(offset)                                                                       \
     "sub r6, r9, r10                    \n"                                                                  \
     "ldr r12, [r0, #32 + " offset "]    \n"                                                                  \
     "add r4, r9, r8, lsl #1             \n"                                                                  \
@@ -125,48 +127,76 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
     "add r10, lr, r10, lsl #1           \n"                                                                  \
     "sub lr, r8                         \n"                                                                  \
     "add r10, r8                        \n"                                                                  \
-    "sub lr, lr, r9, lsl #1             \n"                                                                  \
+    "sub lr, lr, r9, lsl #1             \n"
+
+/* The last two outputs, beside the channel's numbers. */
+#define FC_WINOGRAD_ADD_LAST                                                                                 \
+    "ldr r8, [r1]                       \n"                                                                  \
+    "ldr r9, [r1, #4]                   \n"                                                                  \
     "sub r5, r5, r10, lsl #1            \n"                                                                  \
-    "sub r7, r7, lr, lsl #1             \n"
+    "ldr r11, [r1, #12]                 \n"                                                                  \
+    "sub r7, r7, lr, lsl #1             \n"                                                                  \
+    "ldr r10, [r1, #8]                  \n"
 
 /* clang-format off */
-#define FC_WINOGRAD_STORE(load, place, ROUND)                                                                \
-    load                                                                                                     \
-    "lsl r8, r8, #1                    \n"                                                                   \
-    "add r7, r8, r7, asr #1            \n"                                                                   \
-    "ldr r12, [r2, #" place " + 12]    \n"                                                                   \
-    "smmulr r7, r7, r9                 \n"                                                                   \
-    "add r6, r8, r6, asr #1            \n"                                                                   \
-    "ldr lr, [r2, #" place " + 8]      \n"                                                                   \
-    "smmulr r6, r6, r9                 \n"                                                                   \
-    "add r5, r8, r5, asr #1            \n"                                                                   \
-    ROUND("r7")                                                                                              \
-    "add r7, r11                       \n"                                                                   \
-    "smmulr r5, r5, r9                 \n"                                                                   \
-    "add r4, r8, r4, asr #1            \n"                                                                   \
-    ROUND("r6")                                                                                              \
-    "add r6, r11                       \n"                                                                   \
-    "smmulr r4, r4, r9                 \n"                                                                   \
-    "asr r7, r10                       \n"                                                                   \
-    "ldr r9, [r2, #" place " + 4]      \n"                                                                   \
-    "asr r6, r10                       \n"                                                                   \
-    ROUND("r5")                                                                                              \
-    "add r5, r11                       \n"                                                                   \
-    "ssat r7, #8, r7                   \n"                                                                   \
-    "ldr r8, [r2, #" place "]          \n"                                                                   \
-    "asr r5, r10                       \n"                                                                   \
-    ROUND("r4")                                                                                              \
-    "add r4, r11                       \n"                                                                   \
-    "ssat r6, #8, r6                   \n"                                                                   \
-    "strb r7, [r12, r3]                \n"                                                                   \
-    "asr r4, r10                       \n"                                                                   \
-    "ssat r5, #8, r5                   \n"                                                                   \
-    "strb r6, [lr, r3]                 \n"                                                                   \
-    "ssat r4, #8, r4                   \n"                                                                   \
-    "strb r5, [r9, r3]                 \n"                                                                   \
-    "strb r4, [r8, r3]                 \n"
+#define FC_WINOGRAD_STORE(place, SCALE)                                                                      \
+    "lsl r8, r8, #1                     \n"                                                                  \
+    "add r7, r8, r7, asr #1             \n"                                                                  \
+    "add r6, r8, r6, asr #1             \n"                                                                  \
+    SCALE("r7", "r12")                                                                                       \
+    "add r5, r8, r5, asr #1             \n"                                                                  \
+    SCALE("r6", "lr")                                                                                        \
+    "add r4, r8, r4, asr #1             \n"                                                                  \
+    SCALE("r5", "r12")                                                                                       \
+    "ldr r12, [r2, #" place " + 12]     \n"                                                                  \
+    SCALE("r4", "lr")                                                                                        \
+    "asr r7, r10                        \n"                                                                  \
+    "asr r6, r10                        \n"                                                                  \
+    "ldr lr, [r2, #" place " + 8]       \n"                                                                  \
+    "ssat r7, #8, r7                    \n"                                                                  \
+    "ldr r9, [r2, #" place " + 4]       \n"                                                                  \
+    "asr r5, r10                        \n"                                                                  \
+    "ldr r8, [r2, #" place "]           \n"                                                                  \
+    "ssat r6, #8, r6                    \n"                                                                  \
+    "strb r7, [r12, r3]                 \n"                                                                  \
+    "asr r4, r10                        \n"                                                                  \
+    "ssat r5, #8, r5                    \n"                                                                  \
+    "strb r6, [lr, r3]                  \n"                                                                  \
+    "ssat r4, #8, r4                    \n"                                                                  \
+    "strb r5, [r9, r3]                  \n"                                                                  \
+    "strb r4, [r8, r3]                  \n"
 
-#define FC_WINOGRAD_OUTPUTS(name, ROUND)                                                                     \
+#define FC_WINOGRAD_MAX(first, second, third)                                                                \
+    "cmp r4, r6                         \n"                                                                  \
+    "it lt                              \n"                                                                  \
+    "movlt r4, r6                       \n"                                                                  \
+    "sub r5, r5, r10, lsl #1            \n"                                                                  \
+    "sub r7, r7, lr, lsl #1             \n"                                                                  \
+    first                                                                                                    \
+    "cmp r5, r7                         \n"                                                                  \
+    "it lt                              \n"                                                                  \
+    "movlt r5, r7                       \n"                                                                  \
+    second                                                                                                   \
+    "cmp r4, r5                         \n"                                                                  \
+    "it lt                              \n"                                                                  \
+    "movlt r4, r5                       \n"                                                                  \
+    third
+
+#define FC_WINOGRAD_STORE_MAX(SCALE)                                                                         \
+    "lsl r8, r8, #1                     \n"                                                                  \
+    "add r5, r8, r5, asr #1             \n"                                                                  \
+    "add r4, r8, r4, asr #1             \n"                                                                  \
+    SCALE("r5", "r8")                                                                                        \
+    "pld [r1, #64]                      \n"                                                                  \
+    SCALE("r4", "r8")                                                                                        \
+    "asr r5, r10                        \n"                                                                  \
+    "ssat r5, #8, r5                    \n"                                                                  \
+    "asr r4, r10                        \n"                                                                  \
+    "strb r5, [r12, r3]                 \n"                                                                  \
+    "ssat r4, #8, r4                    \n"                                                                  \
+    "strb r4, [lr, r3]                  \n"
+
+#define FC_WINOGRAD_OUTPUTS(name, channel)                                                                   \
     __attribute__((naked, noinline, unused)) static void name(                                               \
         __attribute__((unused)) const int32_t *sums,                                                         \
         __attribute__((unused)) const struct fc_down_channel *channels,                                      \
@@ -176,26 +206,46 @@ FC_INLINE void fc_winograd_finish(const struct fc_winograd *p, const int32_t *su
         __asm__ volatile("push {r4-r11, lr} \n"                                                              \
                          "ldr r4, [sp, #36] \n" /* count: the fifth argument, above nine registers */        \
                          "add r4, r3        \n"                                                              \
-                         "push {r4}         \n" /* where the output ends */                                  \
-                         "1:                \n"                                                              \
-                         FC_WINOGRAD_ADD("4")                                                                \
-                         FC_WINOGRAD_STORE("ldmia r1, {r8-r11}\n", "16", ROUND)                              \
-                         FC_WINOGRAD_ADD("0")                                                                \
-                         FC_WINOGRAD_STORE("ldmia r1!, {r8-r11}\n", "0", ROUND)                              \
+                         "push {r4, r5}     \n" /* where the output ends, and room */                        \
+                         "1:                \n" channel                                                      \
                          "ldr r8, [sp]      \n"                                                              \
                          "adds r0, #8       \n"                                                              \
                          "adds r3, #1       \n"                                                              \
                          "cmp r3, r8        \n"                                                              \
                          "bne 1b            \n"                                                              \
-                         "pop {r3}          \n"                                                              \
+                         "add sp, #8        \n"                                                              \
                          "pop {r4-r11, pc}  \n");                                                            \
     }
+
+/* A channel: all outputs of the second tile, then of the first; or the greatest of each, which take a word
+ * of the stack. */
+#define FC_WINOGRAD_ALL(SCALE)                                                                               \
+    FC_WINOGRAD_ADD("4")                                                                                     \
+    FC_WINOGRAD_ADD_LAST                                                                                     \
+    FC_WINOGRAD_STORE("16", SCALE)                                                                           \
+    FC_WINOGRAD_ADD("0")                                                                                     \
+    FC_WINOGRAD_ADD_LAST                                                                                     \
+    "adds r1, #16                       \n"                                                                  \
+    "pld [r1, #64]                      \n"                                                                  \
+    FC_WINOGRAD_STORE("0", SCALE)
+#define FC_WINOGRAD_GREATEST(SCALE)                                                                          \
+    FC_WINOGRAD_ADD("4")                                                                                     \
+    FC_WINOGRAD_MAX("ldr r8, [r0]\n", "ldr r9, [r0, #128]\n", "ldr r10, [r0, #256]\n")                       \
+    "str r4, [sp, #4]                   \n"                                                                  \
+    "ldr r11, [r0, #384]                \n"                                                                  \
+    FC_WINOGRAD_ADD_LOADED("0")                                                                              \
+    FC_WINOGRAD_MAX("ldr r12, [r2, #16]\n", "ldr lr, [r2]\n", "ldr r5, [sp, #4]\n")                          \
+    "ldmia r1!, {r8-r11}                \n"                                                                  \
+    FC_WINOGRAD_STORE_MAX(SCALE)
 /* clang-format on */
 
-#define FC_WINOGRAD_AWAY_FROM_ZERO(y) "add " y ", " y ", " y ", asr #31 \n"
-#define FC_WINOGRAD_UP(y) ""
-FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_two_sided, FC_WINOGRAD_AWAY_FROM_ZERO)
-FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_one_sided, FC_WINOGRAD_UP)
+/* fc_scale_twice before its shift; `t` is free. */
+#define FC_WINOGRAD_TWO_SIDED(y, t) "add " t ", r11, " y ", asr #31 \n smmlar " y ", " y ", r9, " t " \n"
+#define FC_WINOGRAD_ONE_SIDED(y, t) "smmlar " y ", " y ", r9, r11 \n"
+FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_two_sided, FC_WINOGRAD_ALL(FC_WINOGRAD_TWO_SIDED))
+FC_WINOGRAD_OUTPUTS(fc_winograd_outputs_one_sided, FC_WINOGRAD_ALL(FC_WINOGRAD_ONE_SIDED))
+FC_WINOGRAD_OUTPUTS(fc_winograd_greatest_two_sided, FC_WINOGRAD_GREATEST(FC_WINOGRAD_TWO_SIDED))
+FC_WINOGRAD_OUTPUTS(fc_winograd_greatest_one_sided, FC_WINOGRAD_GREATEST(FC_WINOGRAD_ONE_SIDED))
 #endif
 
 /* Outputs of `count` channels of a pair of tiles, whose places are next to each other. The second tile's come
@@ -205,8 +255,12 @@ FC_INLINE void fc_winograd_outputs(const struct fc_winograd *p, const int32_t *s
                                    int8_t *output, int32_t count)
 {
 #if defined(__ARM_FEATURE_SIMD32)
-    if (!p->pooled && p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
-        if (p->one_sided) {
+    if (p->output_min == INT8_MIN && p->output_max == INT8_MAX) {
+        if (p->pooled && p->one_sided) {
+            fc_winograd_greatest_one_sided(sums, channels, places, output, count);
+        } else if (p->pooled) {
+            fc_winograd_greatest_two_sided(sums, channels, places, output, count);
+        } else if (p->one_sided) {
             fc_winograd_outputs_one_sided(sums, channels, places, output, count);
         } else {
             fc_winograd_outputs_two_sided(sums, channels, places, output, count);

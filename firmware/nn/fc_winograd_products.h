@@ -17,11 +17,11 @@
  * channel; of inputs: position, channel pair, tile; of sums: position, output channel, tile. Reads
  * FC_WINOGRAD_MARGIN words behind the weights, two words behind the inputs. */
 #if defined(__ARM_FEATURE_SIMD32)
-/* Eight SMLAD, each beside a load or an addition, no load used in the next cycle: 16 multiplications in 8
- * cycles. The next cache line of weights is asked for while one is worked on. r0 weights, r1 inputs, r2 and r3 words of weights, r4 and r5 of inputs, r6 to r12 and lr sums. No
- * register is left to count: the loop is unrolled for the usual numbers of channels; otherwise the end of the
- * position's inputs is kept on the stack. The order of the inputs alternates, so that each is free two cycles
- * before its successor is needed. */
+/* Eight SMLAD, each beside a load, an addition or a hint, no load used in the next cycle: 16 multiplications in
+ * 8 cycles. The hint is for weights two cache lines behind. r0 weights, r1 inputs, r2 and r3 words of weights,
+ * r4 and r5 of inputs, r6 to r12 and lr sums. No register is left to count: the loop is unrolled for the usual
+ * numbers of channels; otherwise the end of the position's inputs is kept on the stack. The order of the inputs
+ * alternates, so that each is free two cycles before its successor is needed. */
 /* clang-format off */
 #define FC_WINOGRAD_FIRST(sum, a, b) "smuad " sum ", " a ", " b "\n"
 #define FC_WINOGRAD_NEXT(sum, a, b) "smlad " sum ", " a ", " b ", " sum "\n"
@@ -29,7 +29,7 @@
     MULTIPLY("r6", "r2", "r4")   "ldr r3, [r0, #36] \n"                                                      \
     MULTIPLY("r7", "r2", "r5")   "ldr r2, [r0, #40] \n"                                                      \
     MULTIPLY("r9", "r3", "r5")   "adds r0, #32      \n"                                                      \
-    MULTIPLY("r8", "r3", "r4")   "pld [r0, #64]   \n"                                                      \
+    MULTIPLY("r8", "r3", "r4")                                                                               \
     MULTIPLY("r10", "r2", "r4")  "ldr r3, [r0, #12] \n"                                                      \
     MULTIPLY("r11", "r2", "r5")  "ldr r2, [r0, #16] \n"                                                      \
     MULTIPLY("lr", "r3", "r5")   "ldr r5, [r1, #12] \n"                                                      \
@@ -38,7 +38,7 @@
     FC_WINOGRAD_NEXT("r6", "r2", "r4")   "ldr r2, [r0, #24] \n"                                              \
     FC_WINOGRAD_NEXT("r8", "r3", "r4")   "adds r1, #16      \n"                                              \
     FC_WINOGRAD_NEXT("r9", "r3", "r5")   "ldr r3, [r0, #28] \n"                                              \
-    FC_WINOGRAD_NEXT("r11", "r2", "r5")                                                                      \
+    FC_WINOGRAD_NEXT("r11", "r2", "r5")  "pld [r0, #96]     \n"                                              \
     FC_WINOGRAD_NEXT("r10", "r2", "r4")  "ldr r2, " successor "\n"                                           \
     FC_WINOGRAD_NEXT("r12", "r3", "r4")  "ldr r4, [r1]      \n"                                              \
     FC_WINOGRAD_NEXT("lr", "r3", "r5")   "ldr r5, [r1, #4]  \n"
@@ -47,11 +47,13 @@
 #define FC_WINOGRAD_WEIGHTS "[r0, #32]"
 #define FC_WINOGRAD_WHERE "[sp, #4]"
 
+/* r7 becomes where the next position's sums go. */
 #define FC_WINOGRAD_KEEP                                                                                     \
+    "ldr   r3, [r0, #32]     \n"                                                                             \
     "stmia r2!, {r6-r12, lr} \n"                                                                             \
-    "mov   r3, r2            \n"                                                                             \
     "str   r2, [sp, #4]      \n"                                                                             \
-    "ldr   r2, [r0, #32]     \n"
+    "mov   r7, r2            \n"                                                                             \
+    "mov   r2, r3            \n"
 
 /* So many positions, as many as are worth their code, of exactly `2 + more` quads. */
 #define FC_WINOGRAD_UNROLLED(positions, more)                                                                \
@@ -103,7 +105,7 @@
                          "ldr   r4, [r1]          \n"                                                        \
                          "ldr   r5, [r1, #4]      \n"                                                        \
                          "2:                      \n" positions "ldr   r6, [sp, #12]     \n"                 \
-                         "cmp   r3, r6            \n"                                                        \
+                         "cmp   r7, r6            \n"                                                        \
                          "bne   2b                \n"                                                        \
                          "add   sp, #16           \n"                                                        \
                          "pop   {r4-r11, pc}      \n");                                                      \
