@@ -114,7 +114,7 @@ def test_wrong_settings_name_file_and_key(text: str, words: tuple[str, ...], tmp
 
 
 def test_over_budget_says_by_how_much_and_leaves_the_report(tmp_path: Path) -> None:
-    file = _write(tmp_path / "tight.toml", "[budgets]\nflash_kib = 100\nram_kib = 16\nlatency_ms = 2.5\n")
+    file = _write(tmp_path / "tight.toml", "[budgets]\nflash_kib = 100\nram_kib = 8\nlatency_ms = 2.5\n")
     result = firmcast("build", "--json", "--settings", file, "--inputs", 2, cwd=tmp_path)
     assert result.code == 4
     report = result.json()
