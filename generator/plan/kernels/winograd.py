@@ -28,8 +28,11 @@ POSITIONS = 16
 CHANNELS = 4
 PAIR = 2
 MARGIN_WORDS = 1
-_TILE_GROUPS = (2, 4, 8, 16, 32)
-"""Tiles transformed before any is multiplied; also all of them."""
+_STORED_GROUPS = (2, 4, 8, 16)
+_COMPACT_GROUPS = (*_STORED_GROUPS, 32)
+"""Tiles transformed before any is multiplied; all of them, if that is less. More would gain under 1 % and
+take memory: 32 bytes a tile and channel.
+"""
 _LINE_CYCLES, _COMPACT_LINE_CYCLES = 16.0, 39.0
 """Work of a pair of tiles on 32 bytes of transformed weights; half of that of transforming as many others."""
 _UNROLLED = (2, 4, 8, 16)
@@ -97,10 +100,12 @@ def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
         f"{name}, transformed for 2x2 outputs, two input channels per word",
     )
     compact = weight_table(pack_compact(values), f"{name}, the nine products of four input channels in a row")
-    groups = _groups(layer.tiles)
     return [
-        *(_candidate(layer, group, stored, is_stored=True) for group in groups),
-        *(_candidate(layer, group, compact, is_stored=False) for group in groups),
+        *(_candidate(layer, group, stored, is_stored=True) for group in _groups(layer.tiles, _STORED_GROUPS)),
+        *(
+            _candidate(layer, group, compact, is_stored=False)
+            for group in _groups(layer.tiles, _COMPACT_GROUPS)
+        ),
     ]
 
 
@@ -212,10 +217,10 @@ def _bounds(graph: Graph, operator: Operator, convolution: Conv2D, pool: Pool2D 
     return low, high
 
 
-def _groups(tiles: int) -> list[int]:
-    """Numbers of tiles to offer."""
+def _groups(tiles: int, offered: tuple[int, ...]) -> list[int]:
+    """Of the numbers of tiles on offer those that differ: none but the last beyond all tiles."""
     everything = -(-tiles // PAIR) * PAIR
-    return [*(group for group in _TILE_GROUPS if group < everything), everything]
+    return sorted({min(group, everything) for group in offered})
 
 
 def winograd_overlap_bytes(
@@ -244,17 +249,18 @@ def winograd_overlap_bytes(
 
 
 def _work(tiles: int, group: int, channels: int, channels_out: int, *, is_stored: bool) -> Work:
-    """Elements gathered are those of inputs, half and wholly transformed, and of weights transformed here.
-    Calls are three per tile, two per block of channels and pair of tiles; where the loop over input channels
-    is not unrolled, each position costs about half a call more.
+    """Elements gathered are those of inputs, half (twice as many where a group starts) and wholly
+    transformed, and of weights transformed here. Calls are three per tile, two per block of channels and pair
+    of tiles; where the loop over input channels is not unrolled, each position costs about half a call more.
     """
     looped = 0 if channels // GROUP in _UNROLLED else POSITIONS // 2
     blocks = -(-channels_out // CHANNELS)
     pairs = tiles // group * (group // PAIR) + -(-(tiles % group) // PAIR)
-    kernels = 0 if is_stored else -(-tiles // group) * blocks * CHANNELS
+    starts = -(-tiles // group)
+    kernels = 0 if is_stored else starts * blocks * CHANNELS
     return Work(
         products=pairs * PAIR * POSITIONS * channels * blocks * CHANNELS,
-        gathered=(tiles * (POSITIONS // 2 + POSITIONS) + kernels * POSITIONS) * channels,
+        gathered=((tiles + starts) * POSITIONS // 2 + (tiles + kernels) * POSITIONS) * channels,
         outputs=pairs * PAIR * blocks * CHANNELS,
         calls=3 * tiles + (2 + looped) * pairs * blocks,
     )
