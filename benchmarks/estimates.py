@@ -1,23 +1,28 @@
 """Fits the plan's cost coefficients to the emulator's cycles, and shows how far the plan's estimates are off.
 
-    python benchmarks/estimates.py [MODEL...]          # table of estimate against emulation
+    python benchmarks/estimates.py [MODEL...]          # the plan's estimates against emulation
+    python benchmarks/estimates.py --every [MODEL...]  # those of all kernels, chosen or not
     python benchmarks/estimates.py --fit [MODEL...]    # coefficients for generator/plan/cost.py
 
-Without arguments: the shipped models, single operators of the kinds that those lack, and the MLPerf Tiny
-models where they lie beside the checkout.
+Without arguments: the shipped models, the MLPerf Tiny models where they lie beside the checkout, and for
+``--every`` and ``--fit`` networks of other sizes, some minutes. ``--fit`` needs the package scipy.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,176 +30,200 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.networks import networks
 from generator.commands import attach, road
 from generator.commands.output import Output
-from generator.plan import Step
-from tests.support import models as make
+from generator.graph import Graph, Operator
+from generator.plan import Step, make_plan
+from generator.plan.kernels import KERNELS, Candidate
+from generator.targets import memory_costs
+from tests.plan.networks import Network
+
+BOARD = "nucleo_h743zi2"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One step of one model."""
+    """One step of one model, emulated."""
 
     model: str
     step: Step
     cycles: float
+    waiting: float
+    """Cycles of them for memory."""
 
 
-def measure(model: str, folder: Path) -> list[Sample]:
-    """Emulated cycles of each step."""
+def measure(planned: road.Planned, target: road.Target) -> list[Sample]:
+    """Each step of an inference that follows another."""
     output = Output(as_json=False, quiet=True, verbose=False)
-    target = road.choose_target("nucleo_h743zi2", None)
-    planned = road.plan_model(model, None, target)
-    road.render_to(planned, target, folder)
-    result = road.build_project(folder, output)
     symbols = road.step_symbols(planned.plan)
-    with attach.on_emulator(result.elf, target.board, symbols, output) as (machine, client):
-        for index, endpoint in enumerate(planned.plan.inputs):
-            rng = np.random.default_rng(0)
-            client.write_input(rng.integers(0, 256, endpoint.tensor.size_bytes).astype(np.uint8), index)
-        machine.clear_profile()
-        client.run()
-        cycles = machine.profile().cycles_by_phase
+    with tempfile.TemporaryDirectory() as folder:
+        road.render_to(planned, target, Path(folder))
+        result = road.build_project(Path(folder), output)
+        with attach.on_emulator(result.elf, target.board, symbols, output) as (machine, client):
+            for _ in range(2):
+                for index, endpoint in enumerate(planned.plan.inputs):
+                    rng = np.random.default_rng(index)
+                    values = rng.integers(0, 256, endpoint.tensor.size_bytes).astype(np.uint8)
+                    client.write_input(values, index)
+                machine.clear_profile()
+                client.run()
+            causes = machine.profile().causes_by_phase
     return [
-        Sample(planned.plan.name, step, cycles[symbol])
+        Sample(planned.plan.name, step, causes[symbol].total, causes[symbol].memory)
         for step, symbol in zip(planned.plan.steps, symbols, strict=True)
     ]
 
 
-def single_operators() -> dict[str, bytes]:
-    """Models of one operator, several sizes of each kernel that the shipped models do not use."""
-    rng = np.random.default_rng(0)
+def plans(model: str, target: road.Target, *, every: bool) -> Iterator[road.Planned]:
+    """The plan of ``model``; or plans that together hold all candidates of each of its operators."""
+    planned = road.plan_model(model, None, target)
+    if not every:
+        yield planned
+        return
+    graph = planned.graph
+    counts = [
+        len(KERNELS[type(o.attributes)](graph, o)) for o in graph.operators if type(o.attributes) in KERNELS
+    ]
+    costs = memory_costs(target.board.part, target.clock)
+    for number in range(max(counts)):
+        kernels = {kind: partial(_one_of, make, number) for kind, make in KERNELS.items()}
+        plan = make_plan(graph, target.board.part, costs=costs, kernels=kernels)
+        yield replace(planned, plan=plan)
+
+
+def _one_of(make: object, number: int, graph: Graph, operator: Operator) -> list[Candidate]:
+    candidates = make(graph, operator)
+    return [candidates[number % len(candidates)]]
+
+
+def samples_of(model: str, every: bool) -> list[Sample]:
+    """Each step, or each step with each kernel that can run it, once."""
+    target = road.choose_target(BOARD, None)
     found = {}
-    for size in (6, 12, 24):
-        for kernel, strides in (((3, 3), (1, 2)), ((1, 5), (1,)), ((5, 5), (1, 2))):
-            for stride in strides:
-                found[f"depthwise_{kernel[0]}{kernel[1]}_{stride}_{size}"] = make.convolution(
-                    rng,
-                    depthwise=True,
-                    height=size,
-                    width=size,
-                    channels=size,
-                    filters=size,
-                    kernel=kernel,
-                    stride=(stride, stride),
-                    same=True,
-                    input_scale=0.002,
-                )
-        for channels in (size // 6 * 4, size // 6 * 4 + 1):  # in words or not
-            for kernel in ((3, 3), (1, 5)):
-                found[f"depthwise_up_{kernel[0]}{kernel[1]}_{channels}_{size}"] = make.convolution(
-                    rng,
-                    depthwise=True,
-                    height=size,
-                    width=size,
-                    channels=channels,
-                    filters=channels,
-                    kernel=kernel,
-                    same=True,
-                    output_scale=0.00002,  # does not only shift right
-                )
-        found[f"linear_{size}"] = make.fully_connected(rng, rows=1, depth=10 * size + 1, units=size)
-        for kernel in (1, 3):
-            found[f"conv_{kernel}_{size}"] = make.convolution(
-                rng,
-                depthwise=False,
-                height=size,
-                width=size,
-                channels=size // 2 + 1 - size // 2 % 2,
-                filters=size + 1,
-                kernel=(kernel, kernel),
-            )
-        for channels in (3, 8):
-            found[f"pooled_{channels}_{size}"] = make.convolution(
-                rng,
-                depthwise=False,
-                height=size,
-                width=size,
-                channels=channels,
-                filters=size,
-                kernel=(3, 3),
-                same=True,
-                pool=(2, 2),
-            )
-        for name, kinds in (("QUANTIZE", ("float32", "int8")), ("DEQUANTIZE", ("int8", "float32"))):
-            quantizations = [None if kind == "float32" else (0.1, 3) for kind in kinds]
-            found[f"{name.lower()}_{size}"] = make.convert(name, 20 * size, *kinds, *quantizations)
-        found[f"logistic_{size}"] = make.logistic(30 * size, 0.05)
-        # Ratios that no linear function gives as TFLM does, and such that one does.
-        found[f"add_{size}"] = make.add(50 * size, (0.05, 0.03, 0.06), (-128, 3, 4))
-        found[f"add_linear_{size}"] = make.add(50 * size, (0.0517, 0.0293, 0.0611), (-128, 3, 4))
-        for kind in ("MAX", "AVERAGE"):
-            for window in (2, 3):
-                found[f"{kind.lower()}_{window}_{size}"] = make.pool(
-                    kind=kind,
-                    height=size,
-                    width=size,
-                    channels=size,
-                    window=(window, window),
-                    stride=(2, 2),
-                    same=window == 3,
-                )
+    for planned in plans(model, target, every=every):
+        for sample in measure(planned, target):
+            kernel = sample.step.kernel
+            found.setdefault((sample.step.index, kernel.name, kernel.why), sample)
+    return list(found.values())
+
+
+def other_sizes() -> dict[str, bytes]:
+    """Networks of the layers and sizes that the others lack."""
+    found = {}
+    for side, channels, filters in (
+        (36, 3, 4),
+        (24, 8, 12),
+        (20, 3, 5),
+        (12, 16, 24),
+        (6, 32, 32),
+        (9, 7, 15),
+    ):
+        net = Network(side)
+        source = net.activation(1, side, side, channels)
+        x = net.pool(net.conv(source, filters, 3))
+        x = net.conv(net.conv(x, filters, 3), filters, 3, depthwise=True)
+        x = net.conv(x, 2 * filters, 1)
+        x = net.add(net.conv(x, 2 * filters, 5, depthwise=True), x)
+        x = net.pool(net.pool(x, "MAX", 2, 1), "AVERAGE", 2, 1)
+        x = net.conv(net.conv(x, filters, 3, 2), 2 * filters, 3, depthwise=True)
+        x = net.pool(net.conv(x, filters, 1), "MAX", 3, 1, same=True)
+        x = net.pool(net.conv(x, filters, 5, 2, depthwise=True), "AVERAGE", 3, 1, same=True)
+        x = net.quantize(net.dequantize(net.logistic(net.quantize(x))))
+        flat = net.reshape(x, 1, int(np.prod(net.shape(x))))
+        x = net.dense(net.dense(net.dense(flat, 3 * filters), side), filters)
+        found[f"sizes_{side}"] = net.finish([source], [net.softmax(x)])
     return found
 
 
 def main(arguments: list[str]) -> None:
     """Measure, then fit or compare."""
-    fit = "--fit" in arguments
-    models = [a for a in arguments if a != "--fit"]
-    samples = []
-    with tempfile.TemporaryDirectory() as folder:
+    fit, every = "--fit" in arguments, "--every" in arguments or "--fit" in arguments
+    models = [a for a in arguments if not a.startswith("--")]
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(os.cpu_count()) as pool:
         if not models:
             models = networks()
-            for name, content in single_operators().items():
+            for name, content in other_sizes().items() if every else ():
                 file = Path(folder) / f"{name}.tflite"
                 file.write_bytes(content)
                 models.append(str(file))
-        for number, model in enumerate(models):
-            samples += measure(model, Path(folder) / f"project{number}")
+        samples = [s for found in pool.map(samples_of, models, repeat(every)) for s in found]
     if fit:
         _fit(samples)
     else:
-        _compare(samples)
+        _compare(samples, whole=not every)
 
 
-def _family(kernel: str) -> str:
-    """Kernels that differ only in how they gather share their other coefficients."""
-    return re.sub("^conv_2d_(words|bytes)", "conv_2d", kernel)
+# Which kernels share a coefficient: what of their names does not matter for it.
+_SHARED = {
+    "products": "_words|_bytes|_max_pool",
+    "gathered": "_max_pool",
+    "outputs": "_words|_bytes",
+    "step": "_words|_bytes|_max_pool",
+    "calls": "_words|_bytes",
+    "rows": "_max_pool",
+    "singly": "_max_pool",
+}
+_FIRST = "conv_2d_"  # others have no kernels that differ so little
+
+
+def _shared(kernel: str, coefficient: str) -> tuple[str, str]:
+    ignored = _SHARED[coefficient] if kernel.startswith(_FIRST) else "^$"
+    return coefficient, re.sub(ignored, "", kernel)
 
 
 def _fit(samples: list[Sample]) -> None:
     """Non-negative least squares of the relative error, per family of kernels."""
+    from scipy.optimize import nnls
+
     families: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
-        families[_family(sample.step.kernel.name)].append(sample)
+        families[_shared(sample.step.kernel.name, "products")[1]].append(sample)
     for _, group in sorted(families.items()):
         kernels = sorted({s.step.kernel.name for s in group})
-        rows = []
-        for s in group:
-            work = s.step.kernel.work
-            gathered = [work.gathered if s.step.kernel.name == k else 0 for k in kernels]
-            rows.append([work.products, work.outputs, 1, work.calls, *gathered])
-        cycles = np.array([s.cycles for s in group])
-        solution, _ = nnls(np.array(rows, float) / cycles[:, None], np.ones(len(group)))
-        products, outputs, step, passes, *gathers = np.round(solution, 2).tolist()
-        per_pass = f", {passes}" if any(s.step.kernel.work.calls for s in group) else ""
-        for kernel, gather in zip(kernels, gathers, strict=True):
-            print(f'    "{kernel}": Cost({products}, {gather}, {outputs}, {step:.0f}{per_pass}),')
+        columns = sorted({_shared(kernel, c) for kernel in kernels for c in _SHARED})
+        rows = np.zeros((len(group), len(columns)))
+        for row, sample in zip(rows, group, strict=True):
+            for coefficient in _SHARED:
+                amount = 1 if coefficient == "step" else getattr(sample.step.kernel.work, coefficient)
+                row[columns.index(_shared(sample.step.kernel.name, coefficient))] = amount
+        cycles = np.array([_computing(s) for s in group])
+        solution, _ = nnls(rows / cycles[:, None], np.ones(len(group)))
+        errors = rows @ solution / cycles - 1
+        spread = float(np.sqrt(np.mean(errors**2)))
+        print(f"    # {len(group)} samples, off by {spread:.1%}, at most {abs(errors).max():.1%}")
+        for kernel in kernels:
+            found = [f"{solution[columns.index(_shared(kernel, c))]:.4g}" for c in _SHARED]
+            while found[-1] == "0":
+                found.pop()
+            print(f'    "{kernel}": Cost({", ".join(found)}),')
 
 
-def _compare(samples: list[Sample]) -> None:
-    print(f"{'model':24} {'step':28} {'kernel':24} {'estimated':>12} {'emulated':>12} {'off':>7}")
-    totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+def _computing(sample: Sample) -> float:
+    """Cycles without waiting for constants. What waits for none, as bytes stored one after the other in the
+    tightly coupled memory do, belongs to the kernel, unless its arena lies behind the bus.
+    """
+    foreseen = sample.step.kernel.estimated_stall_cycles
+    return sample.cycles - (min(sample.waiting, foreseen) if sample.step.memory == "DTCM" else sample.waiting)
+
+
+def _compare(samples: list[Sample], *, whole: bool) -> None:
+    print(
+        f"{'model':22}{'step':32}{'kernel':34}{'estimated':>12}{'waiting':>9}{'emulated':>12}{'waiting':>9}{'off':>8}"
+    )
+    totals: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for s in samples:
-        estimate = s.step.kernel.estimated_cycles
-        print(
-            f"{s.model:24} {s.step.name:28} {s.step.kernel.name:24} {estimate:12,} {s.cycles:12,.0f} "
-            f"{estimate / s.cycles - 1:+7.1%}"
-        )
-        totals[s.model][0] += estimate
-        totals[s.model][1] += s.cycles
-    for model, (estimate, cycles) in totals.items():
-        print(
-            f"{model:24} {'all':28} {'':24} {estimate:12,.0f} {cycles:12,.0f} {estimate / cycles - 1:+7.1%}"
-        )
+        kernel = s.step.kernel
+        figures = kernel.estimated_cycles, kernel.estimated_stall_cycles, s.cycles, s.waiting
+        _row(s.model, s.step.name, kernel.name, figures)
+        totals[s.model] = [sum(pair) for pair in zip(totals[s.model], figures, strict=True)]
+    for model, figures in totals.items() if whole else ():
+        _row(model, "all", "", figures)
+
+
+def _row(model: str, step: str, kernel: str, figures: object) -> None:
+    estimated, stall, cycles, waiting = figures
+    print(
+        f"{model:22}{step[:31]:32}{kernel:34}{estimated:12,.0f}{stall:9,.0f}{cycles:12,.0f}{waiting:9,.0f}"
+        f"{estimated / cycles - 1:+8.1%}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -9,8 +10,8 @@ import click
 from generator.commands import options, road
 from generator.commands.output import Output, output_options
 from generator.plan import Optimize
+from generator.report.plan_tables import constants_of, fitting_parts, print_plan
 from generator.report.simplification import describe, print_removal
-from generator.report.tables import fitting_parts, print_plan
 
 
 @click.command()
@@ -56,6 +57,7 @@ def plan_as_json(planned: road.Planned, cpu_hz: int) -> dict[str, object]:
         },
         "estimated": {
             "cycles": plan.estimated_cycles,
+            "waiting_cycles": sum(step.kernel.estimated_stall_cycles for step in plan.steps),
             "ms": 1000 * plan.estimated_cycles / cpu_hz,
             "clock_mhz": cpu_hz / 1e6,
         },
@@ -70,11 +72,21 @@ def plan_as_json(planned: road.Planned, cpu_hz: int) -> dict[str, object]:
                 "macs": step.macs,
                 "weights_bytes": step.weights_bytes,
                 "kernel": step.kernel.name,
+                "variant": step.kernel.variant,
                 "why": step.kernel.why,
-                "alternatives": [
-                    {"kernel": a.kernel, "why_not": a.why_not} for a in step.kernel.alternatives
-                ],
+                "alternatives": [asdict(other) for other in step.kernel.alternatives],
                 "estimated_cycles": step.kernel.estimated_cycles,
+                "estimated_waiting_cycles": step.kernel.estimated_stall_cycles,
+                "constants": [
+                    {
+                        "name": c.symbol,
+                        "bytes": c.size_bytes,
+                        "region": c.region,
+                        "saved_cycles": c.saved_cycles,
+                        "why": c.why,
+                    }
+                    for c in constants_of(plan, step)
+                ],
                 "alive_bytes": plan.occupied_bytes[step.index],
                 "memory": step.memory,
             }

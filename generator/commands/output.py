@@ -23,7 +23,7 @@ class Output:
         self.as_json = as_json
         self.verbose = verbose
         self._quiet = quiet
-        width = None if sys.stdout.isatty() else 140
+        width = None if sys.stdout.isatty() else 120
         self.results = Console(markup=False, highlight=False, width=width, quiet=as_json or quiet)
         self._messages = Console(stderr=True, markup=False, highlight=False, quiet=quiet)
 

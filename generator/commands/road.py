@@ -15,7 +15,7 @@ from generator.graph import Graph
 from generator.plan import Goal, Optimize, Plan, make_plan
 from generator.read import read_tflite_bytes
 from generator.render import Platform, render_project, write_project
-from generator.report.tables import fitting_parts
+from generator.report.plan_tables import fitting_parts
 from generator.simplify import Removal, simplify
 from generator.targets import Board, ClockTree, clock_tree, load_board, memory_costs
 from generator.toolchain.build import BuildResult, cmake_build

@@ -8,6 +8,7 @@ least arena, and the smallest result is taken; chains then meet the lower bound,
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ def pack(requests: Sequence[Request], alignment: int) -> Packing:
         lambda r: (r.first_step, -r.size_bytes),
         lambda r: (-r.first_step, -r.size_bytes),
     )
-    bound = _lower_bound(requests)
+    bound = _most_at_once(requests)
     # From both ends: what lives through one step only, as scratch does, fills the gaps.
     long_first = sorted(requests, key=lambda r: (r.step_count == 1, r.first_step))
     packings = itertools.chain(
@@ -83,6 +84,11 @@ def pack(requests: Sequence[Request], alignment: int) -> Packing:
         if best.size_bytes == bound:
             break
     return best or Packing({}, 0, 0)
+
+
+def lower_bound_bytes(requests: Sequence[Request], alignment: int) -> int:
+    """What no packing of all requests can do without: the most that is occupied at once."""
+    return _most_at_once([_aligned(r, alignment) for r in requests])
 
 
 def _aligned(request: Request, alignment: int) -> Request:
@@ -100,15 +106,12 @@ def _aligned(request: Request, alignment: int) -> Request:
     )
 
 
-def _lower_bound(requests: Sequence[Request]) -> int:
-    segments = [s for r in requests for s in r.segments]
-    return max(
-        (
-            sum(s.size_bytes for s in segments if s.first_step <= step <= s.last_step)
-            for step in {s.first_step for s in segments}
-        ),
-        default=0,
-    )
+def _most_at_once(requests: Sequence[Request]) -> int:
+    changes: defaultdict[int, int] = defaultdict(int)
+    for segment in (s for r in requests for s in r.segments):
+        changes[segment.first_step] += segment.size_bytes
+        changes[segment.last_step + 1] -= segment.size_bytes
+    return max(itertools.accumulate(changes[step] for step in sorted(changes)), default=0)
 
 
 def _place(requests: Sequence[Request], top: int | None = None) -> dict[str, int]:

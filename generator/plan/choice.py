@@ -14,6 +14,7 @@ from generator.plan.goal import Goal
 from generator.plan.kernels import Candidate
 from generator.plan.layout import Draft, Layout, Layouts
 from generator.plan.memory import Memories
+from generator.plan.types import Alternative
 
 _FIRMWARE_BYTES = 40 << 10
 """Flash beside the plan's constants: platform, link, application and kernels' code, rounded up."""
@@ -31,27 +32,40 @@ class Option:
     """What it needs beside its input while it runs."""
 
 
-def choose(
-    graph: Graph, drafts: Sequence[Draft], memories: Memories, goal: Goal
-) -> tuple[list[Draft], Layout]:
-    """The drafts with kernels chosen, and their layout. Deterministic."""
+@dataclass(frozen=True)
+class Choice:
+    """The drafts with kernels chosen, their layout, and by step what was not chosen."""
+
+    drafts: tuple[Draft, ...]
+    layout: Layout
+    alternatives: tuple[tuple[Alternative, ...], ...]
+
+
+def choose(graph: Graph, drafts: Sequence[Draft], memories: Memories, goal: Goal) -> Choice:
+    """Deterministic."""
     options = [[_price(graph, draft, c, memories) for c in (draft.chosen, *draft.losers)] for draft in drafts]
     layouts = Layouts(graph)
     picked = [own.index(min(own, key=lambda option: _leanness(option, goal))) for own in options]
     current = layouts.best(_with(drafts, options, picked))
     while True:
-        found = _best_change(drafts, options, picked, layouts, current, goal)
-        if found is None:
-            break
-        step, option, current = found
-        picked[step] = option
-    chosen = _with(drafts, options, picked)
-    return chosen, layouts.best(chosen)
+        found = None
+        for hopeful in (False, True):
+            found = found or _best_change(drafts, options, picked, layouts, current, goal, hopeful=hopeful)
+        if found is not None:
+            step, option, current = found
+            picked[step] = option
+            continue
+        alternatives = _alternatives(drafts, options, picked, layouts, current, goal)
+        chosen = _with(drafts, options, picked)
+        settled = layouts.best(chosen)
+        if settled.packing.size_bytes >= current.packing.size_bytes:
+            return Choice(tuple(chosen), settled, alternatives)
+        current = settled
 
 
 def _price(graph: Graph, draft: Draft, candidate: Candidate, memories: Memories) -> Option:
     size_bytes = sum(table.size_bytes for table in candidate.tables)
-    stall = memories.stall_cycles(size_bytes, candidate, memories.flash)
+    stall = sum(memories.stall_cycles(table, candidate, memories.flash) for table in candidate.tables)
     operator = draft.operator
     result_bytes = graph.result(operator).size_bytes
     input_bytes = max((t.size_bytes for t in graph.activations_in(operator)), default=0)
@@ -87,15 +101,19 @@ def _best_change(
     layouts: Layouts,
     current: Layout,
     goal: Goal,
+    *,
+    hopeful: bool,
 ) -> tuple[int, int, Layout] | None:
-    """Step, option and layout of the change that gains most; gains are guessed first, then laid out."""
+    """Step, option and layout of the change that gains most; gains are guessed first, then laid out.
+    ``hopeful`` guesses that the arena does not grow, else it grows by what is more than its free bytes.
+    """
     arena_bytes = current.packing.size_bytes
     flash_bytes = sum(own[pick].flash_bytes for own, pick in zip(options, picked, strict=True))
     guesses = []
     for step, (own, pick) in enumerate(zip(options, picked, strict=True)):
         room = arena_bytes - current.occupied_bytes[step]
         for index, option in enumerate(own):
-            grows = max(option.step_bytes - own[pick].step_bytes - room, 0)
+            grows = 0 if hopeful else max(option.step_bytes - own[pick].step_bytes - room, 0)
             gain = _gain(own[pick], option, grows, goal)
             if index != pick and gain > 0 and _flash_fits(flash_bytes, own[pick], option, goal):
                 guesses.append((-gain, step, index))
@@ -131,3 +149,49 @@ def _flash_fits(flash_bytes: int, old: Option, new: Option, goal: Goal) -> bool:
         or new.flash_bytes <= old.flash_bytes
         or grown + _FIRMWARE_BYTES <= goal.flash_bytes
     )
+
+
+def _alternatives(
+    drafts: Sequence[Draft],
+    options: Sequence[Sequence[Option]],
+    picked: Sequence[int],
+    layouts: Layouts,
+    current: Layout,
+    goal: Goal,
+) -> tuple[tuple[Alternative, ...], ...]:
+    """By step. Only what is faster has to be laid out to say why it was not chosen."""
+    arena_bytes = current.packing.size_bytes
+    found = []
+    for step, (own, pick) in enumerate(zip(options, picked, strict=True)):
+        chosen = own[pick]
+        ranked = []
+        for index, option in enumerate(own):
+            if index == pick:
+                continue
+            grows = 0
+            if option.cycles < chosen.cycles:
+                changed = [*picked[:step], index, *picked[step + 1 :]]
+                layout = layouts.best(_with(drafts, options, changed), quick=True)
+                grows = layout.packing.size_bytes - arena_bytes
+            ranked.append((-_gain(chosen, option, grows, goal), index, _why_not(chosen, option, grows)))
+        found.append(
+            tuple(
+                Alternative(
+                    own[index].candidate.name, own[index].candidate.variant, round(own[index].cycles), why
+                )
+                for _, index, why in sorted(ranked)
+            )
+        )
+    return tuple(found)
+
+
+def _why_not(chosen: Option, other: Option, grows_bytes: int) -> str:
+    """``grows_bytes`` of the arena count where it is faster."""
+    more = round(other.cycles) - round(chosen.cycles)
+    flash_bytes = other.flash_bytes - chosen.flash_bytes
+    if more >= 0:
+        slower = f"{more:,} cycles more" if more else "no faster"
+        return f"{slower}, {-flash_bytes:,} B less flash" if flash_bytes < 0 else slower
+    grown = ((grows_bytes, "arena"), (flash_bytes, "flash"))
+    prices = [f"{count:,} B more {where}" for count, where in grown if count > 0]
+    return f"{-more:,} cycles fewer, but {' and '.join(prices)}"

@@ -34,6 +34,11 @@ class Goal:
         return {"balanced": 4.0, "time": 0.01, "ram": 4.0, "flash": _DEAR}[self.optimize]
 
     @property
+    def least_saved_per_byte(self) -> float:
+        """Cycles of an inference that a copy of a constant has to save; what is read once saves 0.5."""
+        return {"balanced": 8.0, "time": 0.05, "ram": _DEAR, "flash": 8.0}[self.optimize]
+
+    @property
     def copies_to(self) -> tuple[str, ...]:
         """Kinds of memories that constants may be copied to when the firmware starts."""
         return {

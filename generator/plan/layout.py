@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from generator.graph import Graph, Operator, Reshape
-from generator.plan.arena import Packing, Request, Segment, pack
+from generator.plan.arena import Packing, Request, Segment, lower_bound_bytes, pack
 from generator.plan.kernels import Candidate
 from generator.plan.types import ARENA_ALIGNMENT_BYTES, Buffer
 
@@ -86,93 +87,131 @@ class Layouts:
         possible = frozenset(
             d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None
         )
-        found = []
-        for start in dict.fromkeys((self._last & possible, possible, frozenset())):
-            layout, take_over = _lay_out(self._graph, drafts, start), start
-            if not quick:
-                layout, take_over = self._climb(drafts, possible, layout, take_over)
-            found.append((layout, take_over))
-        layout, take_over = min(found, key=lambda f: f[0].packing.size_bytes)
+        first, *others = dict.fromkeys((self._last & possible, possible, frozenset()))
+        best = self._climbed(_Arrangement(self._graph, drafts, first), possible, quick=quick)
+        for start in others:
+            arrangement = _Arrangement(self._graph, drafts, start)
+            if quick and arrangement.lower_bound_bytes >= best.size_bytes:
+                continue  # packing it would be in vain
+            found = self._climbed(arrangement, possible, quick=quick)
+            if found.size_bytes < best.size_bytes:
+                best = found
         if not quick:
-            self._last = take_over
-        return layout
+            self._last = best.take_over
+        return best.layout()
 
-    def _climb(
-        self, drafts: Sequence[Draft], possible: frozenset[int], best: Layout, take_over: frozenset[int]
-    ) -> tuple[Layout, frozenset[int]]:
-        improved = True
+    def _climbed(self, best: _Arrangement, possible: frozenset[int], *, quick: bool) -> _Arrangement:
+        improved = not quick
         while improved:
             improved = False
             for index in sorted(possible):
-                layout = _lay_out(self._graph, drafts, take_over ^ {index})
-                if layout.packing.size_bytes < best.packing.size_bytes:
-                    best, take_over, improved = layout, take_over ^ {index}, True
-        return best, take_over
+                other = _Arrangement(self._graph, best.drafts, best.take_over ^ {index})
+                if other.lower_bound_bytes < best.size_bytes and other.size_bytes < best.size_bytes:
+                    best, improved = other, True
+        return best
 
 
-def _lay_out(graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -> Layout:
-    source_of = {
-        op.outputs[0]: op.inputs[0]
-        for op in graph.operators
-        if isinstance(op.attributes, Reshape) and op.inputs[0] is not None
-    }
+class _Arrangement:
+    """Which tensors share places under a set of take-overs; packed when asked how large that gets."""
 
-    def storage(index: int) -> int:
-        """The tensor whose bytes a tensor is; reshapes are merged, so one hop is enough."""
-        return source_of.get(index, index)
-
-    last_use = {storage(i): len(drafts) for i in graph.outputs}
-    for draft in drafts:
-        for index in draft.operator.inputs:
-            if index is not None and not graph.tensors[index].is_constant:
-                last_use[storage(index)] = max(last_use.get(storage(index), -1), draft.index)
-
-    place_of: dict[int, _Place] = {}
-    places: list[_Place] = []
-    scratches: list[Request] = []
-
-    def put(index: int, place: _Place, offset: int, first: int) -> None:
-        if not place.tensors:
-            places.append(place)
-        place.tensors.append((index, offset, first, max(last_use.get(index, first), first)))
-        place.sizes.append(graph.tensors[index].size_bytes)
-        place_of[index] = place
-
-    for tensor in graph.input_tensors():
-        put(tensor.index, _Place(f"tensor_{tensor.index}"), 0, -1)
-    for draft in drafts:
-        result = graph.result(draft.operator)
-        found = None
-        if draft.index in take_over:
-            inputs = [storage(i) for i in draft.operator.inputs if i is not None]
-            found = _input_to_take_over(graph, draft, inputs, place_of, last_use)
-        if found is None:
-            put(result.index, _Place(f"tensor_{result.index}"), 0, draft.index)
-        else:
-            place, distance = found
-            put(result.index, place, place.tensors[-1][1] - distance, draft.index)
-        if draft.chosen.scratch_bytes:
-            segment = Segment(draft.chosen.scratch_bytes, draft.index, draft.index)
-            scratches.append(Request(f"{draft.name}.scratch", (segment,)))
-
-    requests = [Request(p.key, tuple(p.segments())) for p in places] + scratches
-    packing = pack(requests, ARENA_ALIGNMENT_BYTES)
-    offsets = {
-        index: packing.offsets[place.key] + offset - place.low
-        for place in places
-        for index, offset, _, _ in place.tensors
-    }
-    buffers = [*_activations(graph, places, offsets), *_scratches(drafts, packing)]
-    return Layout(
-        packing,
-        tuple(sorted(buffers, key=lambda b: (b.first_step, b.offset, b.name))),
-        tuple(
-            sum(s.size_bytes for r in requests for s in r.segments if s.first_step <= d.index <= s.last_step)
+    def __init__(self, graph: Graph, drafts: Sequence[Draft], take_over: frozenset[int]) -> None:
+        self.drafts = drafts
+        self.take_over = take_over
+        self._graph = graph
+        self._source_of = {
+            op.outputs[0]: op.inputs[0]
+            for op in graph.operators
+            if isinstance(op.attributes, Reshape) and op.inputs[0] is not None
+        }
+        self._places = self._put_all()
+        self._requests = [Request(p.key, tuple(p.segments())) for p in self._places]
+        self._requests += [
+            Request(_scratch_key(d), (Segment(d.chosen.scratch_bytes, d.index, d.index),))
             for d in drafts
-        ),
-        {**offsets, **{view: offsets[storage(view)] for view in source_of if storage(view) in offsets}},
-        {d.index: packing.offsets[f"{d.name}.scratch"] for d in drafts if d.chosen.scratch_bytes},
-    )
+            if d.chosen.scratch_bytes
+        ]
+
+    @cached_property
+    def lower_bound_bytes(self) -> int:
+        """What it needs at least."""
+        return lower_bound_bytes(self._requests, ARENA_ALIGNMENT_BYTES)
+
+    @cached_property
+    def packing(self) -> Packing:
+        """Where the places are."""
+        return pack(self._requests, ARENA_ALIGNMENT_BYTES)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it needs."""
+        return self.packing.size_bytes
+
+    def _storage(self, index: int) -> int:
+        """The tensor whose bytes a tensor is; reshapes are merged, so one hop is enough."""
+        return self._source_of.get(index, index)
+
+    def _put_all(self) -> list[_Place]:
+        graph = self._graph
+        last_use = self._last_uses()
+        place_of: dict[int, _Place] = {}
+        places: list[_Place] = []
+
+        def put(index: int, place: _Place, offset: int, first: int) -> None:
+            if not place.tensors:
+                places.append(place)
+            place.tensors.append((index, offset, first, max(last_use.get(index, first), first)))
+            place.sizes.append(graph.tensors[index].size_bytes)
+            place_of[index] = place
+
+        for tensor in graph.input_tensors():
+            put(tensor.index, _Place(f"tensor_{tensor.index}"), 0, -1)
+        for draft in self.drafts:
+            result = graph.result(draft.operator)
+            found = None
+            if draft.index in self.take_over:
+                inputs = [self._storage(i) for i in draft.operator.inputs if i is not None]
+                found = _input_to_take_over(graph, draft, inputs, place_of, last_use)
+            if found is None:
+                put(result.index, _Place(f"tensor_{result.index}"), 0, draft.index)
+            else:
+                place, distance = found
+                put(result.index, place, place.tensors[-1][1] - distance, draft.index)
+        return places
+
+    def _last_uses(self) -> dict[int, int]:
+        """By tensor: the last step that reads it."""
+        last_use = {self._storage(i): len(self.drafts) for i in self._graph.outputs}
+        for draft in self.drafts:
+            for tensor in self._graph.activations_in(draft.operator):
+                index = self._storage(tensor.index)
+                last_use[index] = max(last_use.get(index, -1), draft.index)
+        return last_use
+
+    def layout(self) -> Layout:
+        """Every buffer in its place."""
+        drafts, packing = self.drafts, self.packing
+        offsets = {
+            index: packing.offsets[place.key] + offset - place.low
+            for place in self._places
+            for index, offset, _, _ in place.tensors
+        }
+        views = {view: offsets[source] for view, source in self._source_of.items() if source in offsets}
+        scratches = {d.index: packing.offsets[_scratch_key(d)] for d in drafts if d.chosen.scratch_bytes}
+        buffers = [*_activations(self._graph, self._places, offsets), *_scratches(drafts, scratches)]
+        segments = [s for r in self._requests for s in r.segments]
+        return Layout(
+            packing,
+            tuple(sorted(buffers, key=lambda b: (b.first_step, b.offset, b.name))),
+            tuple(
+                sum(s.size_bytes for s in segments if s.first_step <= d.index <= s.last_step) for d in drafts
+            ),
+            {**offsets, **views},
+            scratches,
+        )
+
+
+def _scratch_key(draft: Draft) -> str:
+    return f"{draft.name}.scratch"
 
 
 def _input_to_take_over(
@@ -205,9 +244,10 @@ def _activations(graph: Graph, places: Sequence[_Place], offsets: Mapping[int, i
             yield Buffer(tensor.name, "activation", offsets[index], tensor.size_bytes, start, last, before)
 
 
-def _scratches(drafts: Sequence[Draft], packing: Packing) -> Iterator[Buffer]:
+def _scratches(drafts: Sequence[Draft], offsets: Mapping[int, int]) -> Iterator[Buffer]:
     for draft in drafts:
         if draft.chosen.scratch_bytes:
-            offset = packing.offsets[f"{draft.name}.scratch"]
             size = draft.chosen.scratch_bytes
-            yield Buffer(f"{draft.name} scratch", "scratch", offset, size, draft.index, draft.index)
+            yield Buffer(
+                f"{draft.name} scratch", "scratch", offsets[draft.index], size, draft.index, draft.index
+            )

@@ -16,8 +16,6 @@ from generator.plan.memory import Memories
 _ITCM_RESERVE_BYTES = 4 << 10
 """The guard of address 0, and code that a user puts there."""
 _ALIGNMENT_BYTES = 16
-_LEAST_SAVED_PER_BYTE = 0.05
-"""Cycles. Copying takes about as many per byte, once, and RAM is worth something."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,10 @@ def place_constants(
     found = []
     for draft in drafts:
         for number, table in enumerate(draft.chosen.tables):
-            waits = memories.stall_cycles(table.size_bytes, draft.chosen, memories.flash)
-            places[draft.index, number] = Place(memories.flash, 0.0, "nothing to gain")
-            if waits / table.size_bytes >= _LEAST_SAVED_PER_BYTE:
+            waits = memories.stall_cycles(table, draft.chosen, memories.flash)
+            why = f"waits {waits:,.0f} cycles, estimated: not worth its RAM" if waits >= 1 else ""
+            places[draft.index, number] = Place(memories.flash, 0.0, why)
+            if waits / table.size_bytes >= goal.least_saved_per_byte:
                 found.append((-waits / table.size_bytes, draft.index, number, waits))
     for _, step, number, waits in sorted(found):
         draft = drafts[step]
@@ -53,7 +52,7 @@ def place_constants(
         size_bytes = -(-table.size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
         reasons = []
         for region in free:
-            saved = waits - memories.stall_cycles(table.size_bytes, draft.chosen, region)
+            saved = waits - memories.stall_cycles(table, draft.chosen, region)
             if size_bytes > free[region]:
                 reasons.append(f"{free[region]:,} B left in {region}")
             elif left is not None and size_bytes > left:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from generator.graph import Graph, Reshape
 from generator.plan.choice import choose
 from generator.plan.goal import Goal
-from generator.plan.kernels import KERNELS
+from generator.plan.kernels import KERNELS, Registry
 from generator.plan.layout import Draft, Layout
 from generator.plan.memory import Memories
 from generator.plan.placement import place_constants
@@ -44,22 +44,25 @@ def make_plan(
     reserve_bytes: int = DEFAULT_RESERVE_BYTES,
     costs: Mapping[str, MemoryCost] | None = None,
     goal: Goal | None = None,
+    kernels: Registry = KERNELS,
 ) -> Plan:
     """Lay ``graph`` out for ``part``; ``arena_fits`` tells whether that works out.
 
     ``reserve_bytes`` of the arena's memory stay free for stack, data and the application's buffers. ``costs``
-    are the core cycles that each memory takes; without them nothing waits and nothing is copied.
+    are the core cycles that each memory takes; without them nothing waits and nothing is copied. ``kernels``
+    are those to choose from.
     """
     goal = goal or Goal()
     memories = Memories(part, costs or {})
-    drafts, layout = choose(graph, _draft_steps(graph), memories, goal)
+    choice = choose(graph, _draft_steps(graph, kernels), memories, goal)
+    drafts, layout = choice.drafts, choice.layout
     arena_bytes = layout.packing.size_bytes
     region, why, fits = _arena_region(part, arena_bytes, reserve_bytes)
     places = place_constants(drafts, memories, goal, (region, arena_bytes), reserve_bytes)
     identifier = c_identifier(graph.name)
     constants: list[Constant] = []
     steps = []
-    for draft in drafts:
+    for draft, alternatives in zip(drafts, choice.alternatives, strict=True):
         step_constants = []
         for number, table in enumerate(draft.chosen.tables):
             place = places[draft.index, number]
@@ -78,10 +81,12 @@ def make_plan(
             )
         constants.extend(step_constants)
         stall = sum(
-            memories.stall_cycles(constant.size_bytes, draft.chosen, constant.region)
-            for constant in step_constants
+            memories.stall_cycles(table, draft.chosen, constant.region)
+            for table, constant in zip(draft.chosen.tables, step_constants, strict=True)
         )
-        steps.append(_finish_step(graph, draft, layout, step_constants, region, round(stall)))
+        moved = (*graph.activations_in(draft.operator), graph.result(draft.operator))
+        stall += memories.arena_stall_cycles(sum(t.size_bytes for t in moved), draft.chosen, region)
+        steps.append(_finish_step(graph, draft, alternatives, layout, step_constants, region, round(stall)))
     shared_steps, shared_kernels = share_kernels(steps, constants, goal)
     return Plan(
         name=graph.name,
@@ -122,12 +127,12 @@ def _trained(graph: Graph) -> set[int]:
     }
 
 
-def _draft_steps(graph: Graph) -> list[Draft]:
+def _draft_steps(graph: Graph, kernels: Registry) -> list[Draft]:
     drafts: list[Draft] = []
     for operator in graph.operators:
         if isinstance(operator.attributes, Reshape):
             continue  # costs nothing: its result lies where its source lies
-        candidates = KERNELS[type(operator.attributes)](graph, operator)
+        candidates = kernels[type(operator.attributes)](graph, operator)
         ranked = sorted(candidates, key=lambda c: c.estimated_cycles)
         index = len(drafts)
         drafts.append(
@@ -145,6 +150,7 @@ def _draft_steps(graph: Graph) -> list[Draft]:
 def _finish_step(
     graph: Graph,
     draft: Draft,
+    alternatives: tuple[Alternative, ...],
     layout: Layout,
     constants: Sequence[Constant],
     region: str,
@@ -170,19 +176,13 @@ def _finish_step(
         name=draft.name,
         kernel=KernelChoice(
             chosen.name,
+            chosen.variant,
             chosen.function,
             chosen.why,
             chosen.work,
             chosen.estimated_cycles + stall_cycles,
             stall_cycles,
-            tuple(
-                Alternative(
-                    loser.name,
-                    loser.estimated_cycles,
-                    f"{loser.why}, but costs more: estimated {loser.estimated_cycles:,} cycles",
-                )
-                for loser in draft.losers
-            ),
+            alternatives,
         ),
         params_type=chosen.params_type,
         params=chosen.params,

@@ -71,7 +71,10 @@ class Alternative:
     """A kernel that was not chosen, and why."""
 
     kernel: str
-    estimated_cycles: int | None
+    variant: str
+    """What tells it from others of the same kernel."""
+    estimated_cycles: int
+    """Its constants read from flash."""
     why_not: str
 
 
@@ -80,6 +83,8 @@ class KernelChoice:
     """The kernel of a step; ``estimated_cycles`` is an estimate from the plan alone (cost.py, memory.py)."""
 
     name: str
+    variant: str
+    """What tells it from others of the same name."""
     function: str
     why: str
     work: Work
@@ -87,6 +92,7 @@ class KernelChoice:
     estimated_stall_cycles: int
     """Waiting for constants (see memory.py)."""
     alternatives: tuple[Alternative, ...]
+    """The nearest first: bytes priced in cycles (goal.py)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The report and the plan for people."""
+"""The report for people."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from generator.plan import Plan
 from generator.report.schema import CycleCauses, MemoryTotal, Report
 from generator.report.simplification import removal_line
-from generator.targets import Part, load_part, part_names
-
-# Code beside the constants of the plan, and RAM beside the arena: the most that any of the shipped and the
-# MLPerf Tiny models needs.
-CODE_ESTIMATE_BYTES = 20 << 10
-RAM_ESTIMATE_BYTES = 6 << 10
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -169,95 +162,3 @@ def _over(name: str, used: str, budget: str, excess: str, unit: str) -> str:
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def print_plan(plan: Plan, part: Part, console: Console) -> None:
-    """The plan: steps, memory map, what it needs and where that fits."""
-    table = Table(
-        title=f"{plan.name} planned for {plan.part}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
-    )
-    for heading in ("#", "operator", "input", "output", "kernel"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("MACs", "weights B", "cycles (est.)", "alive B"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("memory", no_wrap=True)
-    for step in plan.steps:
-        table.add_row(
-            str(step.index),
-            step.op,
-            " ".join("x".join(map(str, t.shape)) for t in step.inputs),
-            "x".join(map(str, step.output.shape)),
-            step.kernel.name,
-            f"{step.macs:,}" if step.macs else "",
-            f"{step.weights_bytes:,}" if step.weights_bytes else "",
-            f"{step.kernel.estimated_cycles:,}",
-            f"{plan.occupied_bytes[step.index]:,}",
-            step.memory,
-        )
-    table.add_section()
-    table.add_row(
-        "",
-        "all",
-        "",
-        "",
-        "",
-        f"{plan.macs:,}",
-        f"{plan.weights_bytes:,}",
-        f"{plan.estimated_cycles:,}",
-        "",
-        "",
-    )
-    console.print(table)
-    console.print("Why these kernels:")
-    for step in plan.steps:
-        console.print(f"  {step.index:3} {step.kernel.name}: {step.kernel.why}", highlight=False)
-        for other in step.kernel.alternatives:
-            console.print(f"      not {other.kernel}: {other.why_not}", highlight=False)
-    console.print(_arena_map(plan))
-    console.print(
-        f"Arena {plan.arena_bytes:,} B in {plan.arena_region} ({plan.arena_why}); "
-        f"{plan.arena_lower_bound_bytes:,} B are alive at once in the fullest step.\n"
-        f"Constants {plan.weights_bytes:,} B in flash. Parameters {plan.parameters:,}. "
-        f"Estimated {plan.estimated_cycles:,} cycles, "
-        f"{1000 * plan.estimated_cycles / part.max_clock_hz:.2f} ms at {part.max_clock_hz // 1_000_000} MHz; "
-        "an estimate from the plan alone.",
-        highlight=False,
-    )
-    fits = fitting_parts(plan)
-    console.print(
-        f"With about {CODE_ESTIMATE_BYTES >> 10} KiB of code and {RAM_ESTIMATE_BYTES >> 10} KiB of stack and "
-        f"buffers it fits on: {', '.join(fits) if fits else 'none of the known parts'}.",
-        highlight=False,
-    )
-
-
-def _arena_map(plan: Plan) -> Table:
-    table = Table(title="Arena", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("offset", "size"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("steps", "holds"):
-        table.add_column(heading)
-    last = len(plan.steps)
-    for buffer in sorted(plan.buffers, key=lambda b: (b.offset, b.first_step)):
-        first = "before" if buffer.first_step < 0 else str(buffer.first_step)
-        end = "after" if buffer.last_step >= last else str(buffer.last_step)
-        place = f", over {buffer.shares_with}" if buffer.shares_with else ""
-        table.add_row(
-            f"{buffer.offset:,}", f"{buffer.size_bytes:,}", f"{first}..{end}", f"{buffer.name}{place}"
-        )
-    return table
-
-
-def fitting_parts(plan: Plan) -> list[str]:
-    """Known parts with enough flash and one RAM large enough for the arena, by estimate."""
-    names = []
-    for name in part_names():
-        part = load_part(name)
-        rams = [m.size_bytes for m in part.memories if m.kind in ("dtcm", "sram")]
-        if (
-            plan.weights_bytes + CODE_ESTIMATE_BYTES <= part.flash_bytes
-            and plan.arena_bytes <= max(rams, default=0)
-            and plan.arena_bytes + RAM_ESTIMATE_BYTES <= sum(rams)
-        ):
-            names.append(name)
-    return names

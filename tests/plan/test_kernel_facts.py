@@ -31,7 +31,7 @@ from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
 from generator.requantize import AddScaling
 from generator.targets import load_board
-from tests.plan.networks import every_operator
+from tests.plan.networks import Network, every_operator
 
 _SIZES = """
 #include <stdio.h>
@@ -248,6 +248,25 @@ def test_alternatives_say_why_not() -> None:
     assert depthwise.name == "depthwise_planes_3x3"
     assert [o.kernel for o in depthwise.alternatives] == ["depthwise_conv_2d_words", "depthwise_conv_2d"]
     for other in depthwise.alternatives:
-        assert other.estimated_cycles is not None
-        assert other.estimated_cycles >= depthwise.estimated_cycles
-        assert f"{other.estimated_cycles:,}" in other.why_not
+        more = other.estimated_cycles - depthwise.estimated_cycles
+        assert more > 0
+        assert other.why_not.startswith(f"{more:,} cycles more")
+
+
+def test_what_is_faster_but_not_chosen_tells_its_bytes() -> None:
+    net = Network(1)
+    source = net.activation(1, 16, 16, 16)
+    graph = fuse(read_tflite_bytes(net.finish([source], [net.conv(source, 16)]), "net", "x"))
+    kernels = [
+        make_plan(graph, load_board("nucleo_h743zi2").part, goal=Goal(optimize)).steps[0].kernel
+        for optimize in ("time", "ram")
+    ]
+    fastest, leanest = kernels
+    assert not any("cycles fewer" in other.why_not for other in fastest.alternatives)
+    faster = [o for o in leanest.alternatives if o.estimated_cycles < leanest.estimated_cycles]
+    assert (fastest.name, fastest.variant) in [(o.kernel, o.variant) for o in faster]
+    for other in faster:
+        fewer = leanest.estimated_cycles - other.estimated_cycles
+        assert re.fullmatch(
+            rf"{fewer:,} cycles fewer, but [\d,]+ B more (arena|flash)( and .*)?", other.why_not
+        )

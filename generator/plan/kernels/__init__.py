@@ -28,7 +28,10 @@ from generator.plan.kernels.elementwise import add, dequantize, logistic, quanti
 from generator.plan.kernels.fully_connected import fully_connected
 from generator.plan.kernels.pooling import pool_2d
 
-KERNELS: Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]] = {
+Registry = Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]]
+"""What gives the kernels for each kind of operator."""
+
+KERNELS: Registry = {
     Conv2D: conv_2d,
     PooledConv2D: pooled_conv_2d,
     DepthwiseConv2D: depthwise_conv_2d,
@@ -41,4 +44,4 @@ KERNELS: Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]]
     Dequantize: dequantize,
 }
 
-__all__ = ["KERNELS", "Candidate", "Table"]
+__all__ = ["KERNELS", "Candidate", "Registry", "Table"]

@@ -40,6 +40,8 @@ class Candidate:
     params: tuple[tuple[str, str], ...]
     why: str
     work: Work
+    variant: str = ""
+    """What tells it from others of the same name."""
     macs: int = 0
     tables: tuple[Table, ...] = ()
     scratch_bytes: int = 0
@@ -53,9 +55,13 @@ class Candidate:
     over, it has read. None: never."""
     passes: int = 1
     """How often its tables are read through, one after the other."""
+    lookups: int | None = None
+    """How often it looks something up in its table instead."""
     line_cycles: float | None = None
-    """Cycles of work on a cache line of weights while the next ones are fetched; None: they are not asked for
-    before they are wanted."""
+    """Cycles of work on a cache line of weights, its first table, while the next ones are fetched; None: they
+    are not asked for before they are wanted."""
+    scratch_passes: int = 1
+    """How often all of its scratch is read through."""
 
     @property
     def estimated_cycles(self) -> int:
@@ -221,6 +227,26 @@ def view_fields(
         "padding": source.quant.zero_point,
         "in_words": source.shape[3] % GROUP == 0,
     }
+
+
+def taps_inside(input_size: int, output_size: int, kernel: int, stride: int, dilation: int, pad: int) -> int:
+    """Of all windows along an axis, the elements that lie inside the input."""
+    return sum(
+        0 <= start + tap * dilation < input_size
+        for start in range(-pad, -pad + output_size * stride, stride)
+        for tap in range(kernel)
+    )
+
+
+def windows_inside(
+    input_size: int, output_size: int, kernel: int, stride: int, dilation: int, pad: int
+) -> int:
+    """Windows along an axis of which nothing lies outside the input."""
+    reach = (kernel - 1) * dilation
+    return sum(
+        start >= 0 and start + reach < input_size
+        for start in range(-pad, -pad + output_size * stride, stride)
+    )
 
 
 def fold_zero_point(weights: NDArray[np.int8], biases: list[int], zero_point: int) -> list[int]:

@@ -25,6 +25,7 @@ from generator.plan.kernels.candidate import (
     scales_down,
     view_fields,
     weight_table,
+    windows_inside,
 )
 from generator.plan.kernels.overlap import overlap_bytes
 from generator.plan.kernels.tiles import mixed_tables
@@ -46,6 +47,11 @@ _LINE_CYCLES = 66.0
 """Work of a tile on 32 bytes of weights: four groups of four products."""
 _BLOCK_BYTES = 8 << 10
 """Weights that several tiles meet in turn: half of the data cache."""
+
+
+def _as_tiles(pixels: int) -> int:
+    """Pixels of fc_conv_2d.h; each that is left over takes as long as a tile."""
+    return (pixels // COLUMNS + pixels % COLUMNS) * COLUMNS
 
 
 def view_scratch_bytes(depth: int, channels: int, columns: int) -> int:
@@ -125,14 +131,32 @@ class _Convolution:
             else f"input channels ({channels}) come in no whole words: put together, then widened"
         )
 
-    def work(self, pixels: int, columns: int) -> Work:
-        """For so many pixels, ``columns`` at a time."""
-        tiled = -(-pixels // columns) * columns
+    def work(self, height: int, width: int, computed: int) -> Work:
+        """For ``height`` by ``width`` pixels that take as long as ``computed`` in full tiles."""
+        pixels = height * width
         return Work(
-            products=tiled * groups(self.depth) * GROUP * -(-self.shape[0] // 2) * 2,
+            products=computed * groups(self.depth) * GROUP * -(-self.shape[0] // 2) * 2,
             gathered=pixels * self.depth,
             outputs=pixels * self.shape[0],
+            rows=pixels * self.shape[1],
+            singly=self._singly(height, width),
         )
+
+    def _singly(self, height: int, width: int) -> int:
+        """What is gathered one by one because padding may be among it: pixels that come in whole words, where
+        rows are inside or padding as a whole, or else elements.
+        """
+        source = self.graph.operand(self.operator, 0)
+        a = self.attributes
+        inside_y, inside_x = (
+            windows_inside(source.shape[1 + i], count, self.shape[1 + i], a.stride[i], a.dilation[i], pad)
+            for i, (count, pad) in enumerate(((height, a.padding.top), (width, a.padding.left)))
+        )
+        if a.dilation[1] != 1:
+            inside_x = 0
+        if source.shape[3] % GROUP == 0:
+            return height * (width - inside_x) * self.shape[1] * self.shape[2]
+        return (height * width - inside_y * inside_x) * self.depth
 
     def overlap(self, output: tuple[int, int], window: tuple[int, int] = (1, 1), together: int = TILE) -> int:
         """Distance below the input at which the output may overlap it."""
@@ -187,7 +211,7 @@ class _Convolution:
         channels, pairs = self.shape[0], -(-self.shape[0] // 2)
         pooled = window != (1, 1)
         outputs = height * width // (window[0] * window[1])
-        work = self.work(height * width, TILE)
+        work = self.work(height, width, -(-height * width // TILE) * TILE)
         kept = ", the greatest of each window scaled" if pooled else ""
         all_tiles = -(-outputs // (1 if pooled else TILE))
         pair_bytes = mixed.tables[0].size_bytes // pairs
@@ -198,6 +222,7 @@ class _Convolution:
             candidates.append(
                 Candidate(
                     name=name,
+                    variant=f"{tiles} tile{'s' if tiles > 1 else ''}",
                     function="fc_conv_2d_tiles_s8",
                     params_type="fc_conv_2d_tiles",
                     params=(
@@ -214,12 +239,11 @@ class _Convolution:
                         ),
                     ),
                     why=f"{self.why}; four pixels by two mixed channels{kept}; {tiles} of {all_tiles} tiles "
-                    "share a pass over the weights",
-                    work=Work(
-                        work.products,
-                        work.gathered,
-                        outputs * channels,
-                        all_tiles * -(-pairs // block) if tiles > 1 else all_tiles,
+                    f"share{'s' if tiles == 1 else ''} a pass over the weights",
+                    work=replace(
+                        work,
+                        outputs=all_tiles * (1 if pooled else TILE) * 2 * pairs,
+                        calls=all_tiles * -(-pairs // block),
                     ),
                     macs=height * width * self.depth * channels,
                     tables=mixed.tables,
@@ -248,7 +272,7 @@ def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         params_type="fc_conv_2d",
         params=params,
         why=f"{convolution.why}; any scale and range",
-        work=convolution.work(pixels, 1),
+        work=convolution.work(height, width, _as_tiles(pixels)),
         macs=pixels * convolution.depth * channels,
         tables=tables,
         scratch_bytes=conv_2d_scratch_bytes(convolution.depth, convolution.shape[3]),
@@ -295,7 +319,7 @@ def pooled_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             *fields(rows=rows),
         ),
         why=f"{convolution.why}; pooled row by row: its {height * width * channels:,} B never exist",
-        work=convolution.work(covered[0] * covered[1], 1),
+        work=convolution.work(*covered, rows * _as_tiles(window_h * covered[1])),
         macs=height * width * convolution.depth * channels,
         tables=tables,
         scratch_bytes=pooled_conv_2d_scratch_bytes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import cast
 
@@ -17,6 +18,7 @@ from generator.plan.kernels.candidate import (
     dims,
     fields,
     scales_down,
+    taps_inside,
     weight_table,
     window_fields,
 )
@@ -33,6 +35,18 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     values = cast("NDArray[np.int8]", weights.values)
     biases, multipliers = biases_of(graph, operator, channels), conv_multipliers(graph, operator)
     pixels = result.shape[1] * result.shape[2]
+    pads = attributes.padding.top, attributes.padding.left
+    products = channels * math.prod(
+        taps_inside(
+            source.shape[1 + i],
+            result.shape[1 + i],
+            weights.shape[1 + i],
+            attributes.stride[i],
+            attributes.dilation[i],
+            pads[i],
+        )
+        for i in range(2)
+    )
     macs = pixels * channels * kernel_h * kernel_w
     plain = Candidate(
         name="depthwise_conv_2d",
@@ -51,7 +65,7 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             ),
         ),
         why=f"takes any number of channels ({channels} here) and any multiplier",
-        work=Work(products=macs, outputs=pixels * channels),
+        work=Work(products=products, outputs=pixels * channels),
         macs=macs,
         tables=(
             weight_table(values.reshape(-1), f"{weights.name} HWC {dims(weights.shape[1:])}"),
@@ -66,6 +80,5 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
         name="depthwise_conv_2d_words",
         function="fc_depthwise_conv_2d_words_s8",
         why=f"channels ({channels}) come in whole words: four at a time",
-        work=Work(products=macs, outputs=pixels * channels),
     )
     return [*planes, words, plain]

@@ -190,6 +190,7 @@ def plane_candidates(graph: Graph, operator: Operator) -> list[Candidate]:
                 gathered=planes.filled * source.shape[3],
                 outputs=pixels * channels,
                 calls=planes.passes * channels,
+                rows=planes.span(planes.rows.output) * -(-source.shape[3] // lanes),
             ),
             macs=pixels * channels * rows.kernel * columns.kernel,
             tables=(

@@ -68,6 +68,7 @@ def softmax(graph: Graph, operator: Operator) -> list[Candidate]:
             params=fields(rows=source.element_count // depth, depth=depth),
             why="256 exponentials computed beforehand cost less than one at run time",
             work=Work(outputs=source.element_count),
+            lookups=source.element_count,
             tables=(
                 Table(
                     "exponentials",
@@ -94,6 +95,7 @@ def _lookup(graph: Graph, operator: Operator, table: NDArray[np.generic], why: s
             params=fields(count=count),
             why=why,
             work=Work(outputs=count),
+            lookups=count,
             tables=(
                 Table("table", "uint8_t", 256, 256, number_lines(entries.tolist()), "output by input + 128"),
             ),

@@ -23,11 +23,13 @@ from generator.plan.kernels.candidate import (
     weight_table,
 )
 from generator.plan.kernels.tiles import mixed_tables
-from generator.plan.packing import GROUP, groups, pack_mixed_blocks, pack_pairs
+from generator.plan.packing import BLOCK_PAIRS, GROUP, groups, pack_mixed_blocks, pack_pairs
 from generator.requantize import fully_connected_multipliers
 
-_LINE_CYCLES = 20.0
-"""Work of a block of units on 32 bytes of weights."""
+_GROUP_CYCLES = 20.0
+"""Work of a block of units on a group of inputs: 32 bytes of weights."""
+_BLOCK_CYCLES = 145.0
+"""What a block takes beside its groups."""
 
 
 def fully_connected_scratch_bytes(depth: int) -> int:
@@ -90,6 +92,7 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
     if mixed is None:
         return [plain]
     words = depth % GROUP == 0
+    in_blocks = units // (2 * BLOCK_PAIRS) * 2 * BLOCK_PAIRS
     blocks = replace(
         plain,
         name="fully_connected_blocks",
@@ -97,10 +100,16 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
         params_type="fc_fully_connected_blocks",
         params=fields(rows=rows, depth=depth, units=units, one_sided=mixed.one_sided),
         why="eight units at a time, two mixed in each word; inputs widened in registers",
+        work=Work(
+            products=rows * in_blocks * groups(depth) * GROUP,
+            outputs=rows * units,
+            calls=rows * in_blocks // (2 * BLOCK_PAIRS),
+            singly=rows * (units - in_blocks) * groups(depth) * GROUP,
+        ),
         tables=mixed.tables,
         scratch_bytes=fully_connected_blocks_scratch_bytes(depth),
         passes=rows,
-        line_cycles=_LINE_CYCLES,
+        line_cycles=_GROUP_CYCLES + _BLOCK_CYCLES / groups(depth),
         scratch_type="int8_t",
     )
     return [blocks, plain]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 from generator.graph import Graph, Operator, Pool2D, PoolKind
 from generator.plan.cost import Work
-from generator.plan.kernels.candidate import Candidate, fields, output_range
+from generator.plan.kernels.candidate import Candidate, fields, output_range, taps_inside
+from generator.plan.packing import GROUP
 
 
 def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -14,7 +16,17 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     attributes = cast(Pool2D, operator.attributes)
     source, result = graph.operand(operator, 0), graph.result(operator)
     kind = "max" if attributes.kind is PoolKind.MAX else "average"
-    window = attributes.window[0] * attributes.window[1]
+    # Four channels at a time, then one by one; windows that may reach outside have loops of their own.
+    chunks = source.shape[3] // GROUP + source.shape[3] % GROUP
+    pads = attributes.padding.top, attributes.padding.left
+    read = chunks * math.prod(
+        taps_inside(
+            source.shape[1 + i], result.shape[1 + i], attributes.window[i], attributes.stride[i], 1, pads[i]
+        )
+        for i in range(2)
+    )
+    pixels = result.shape[1] * result.shape[2]
+    inside = read == chunks * pixels * math.prod(attributes.window)
     return [
         Candidate(
             name=f"{kind}_pool_2d",
@@ -35,7 +47,12 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 **output_range(graph, operator, attributes.activation),
             ),
             why="the only kernel for it",
-            work=Work(gathered=result.element_count * window, outputs=result.element_count),
+            work=Work(
+                gathered=read if inside else 0,
+                outputs=result.element_count,
+                calls=pixels * chunks,
+                singly=0 if inside else read,
+            ),
             in_place=(0,) if attributes.padding.is_none else (),
         )
     ]

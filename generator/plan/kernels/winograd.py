@@ -189,6 +189,7 @@ def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) ->
     channels_out, _, _, channels = layer.weights.shape
     where = "of transformed weights" if is_stored else "of weights, transformed in passing,"
     return Candidate(
+        variant=f"{group} tiles",
         name=f"conv_2d_winograd{'' if is_stored else '_compact'}{'_max_pool' if layer.pooled else ''}",
         function="fc_conv_2d_winograd_s8" if is_stored else "fc_conv_2d_winograd_compact_s8",
         params_type="fc_winograd",
@@ -200,6 +201,7 @@ def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) ->
         tables=(weights, layer.channels.table),
         scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
         scratch_type="int32_t",
+        scratch_passes=passes * -(-channels_out // CHANNELS),
         overlap_bytes=winograd_overlap_bytes(
             layer.source.shape, layer.extent, layer.padding, channels_out, group, pooled=layer.pooled
         ),
