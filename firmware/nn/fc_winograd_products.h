@@ -111,9 +111,9 @@
                          "pop   {r4-r11, pc}      \n");                                                      \
     }
 
-FC_WINOGRAD_FUNCTION(fc_winograd_products_2, FC_WINOGRAD_UNROLLED(8, 0))
-FC_WINOGRAD_FUNCTION(fc_winograd_products_4, FC_WINOGRAD_UNROLLED(4, 2))
-FC_WINOGRAD_FUNCTION(fc_winograd_products_8, FC_WINOGRAD_UNROLLED(2, 6))
+FC_WINOGRAD_FUNCTION(fc_winograd_products_2, FC_WINOGRAD_UNROLLED(4, 0))
+FC_WINOGRAD_FUNCTION(fc_winograd_products_4, FC_WINOGRAD_UNROLLED(2, 2))
+FC_WINOGRAD_FUNCTION(fc_winograd_products_8, FC_WINOGRAD_UNROLLED(1, 6))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_16, FC_WINOGRAD_UNROLLED(1, 14))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_by_1, FC_WINOGRAD_LOOP(1))
 FC_WINOGRAD_FUNCTION(fc_winograd_products_by_4, FC_WINOGRAD_LOOP(4))

@@ -71,8 +71,9 @@ FC_INLINE struct fc_winograd_line fc_winograd_input_line(uint32_t a, uint32_t b,
 
 /* B' times the column of 4 pixels from (y, x) on, outside the image `padding`. Words of `column`: row,
  * channel pair. */
-FC_INLINE void fc_winograd_column(const struct fc_winograd *p, const int8_t *input, int32_t y, int32_t x,
-                                  const int8_t *padding, uint32_t *column)
+__attribute__((noinline, unused)) static void
+fc_winograd_column(const struct fc_winograd *p, const int8_t *input, int32_t y, int32_t x,
+                   const int8_t *padding, uint32_t *column)
 {
     const int32_t pairs = p->input_channels / 2, row_bytes = p->input_width * p->input_channels;
     const int8_t *pixels[4];

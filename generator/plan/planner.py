@@ -12,7 +12,7 @@ from generator.plan.kernels import KERNELS, Registry
 from generator.plan.layout import Draft, Layout
 from generator.plan.memory import Memories
 from generator.plan.placement import place_constants
-from generator.plan.sharing import share_kernels
+from generator.plan.sharing import round_alike, share_kernels
 from generator.plan.types import (
     Alternative,
     Argument,
@@ -87,7 +87,7 @@ def make_plan(
         moved = (*graph.activations_in(draft.operator), graph.result(draft.operator))
         stall += memories.arena_stall_cycles(sum(t.size_bytes for t in moved), draft.chosen, region)
         steps.append(_finish_step(graph, draft, alternatives, layout, step_constants, region, round(stall)))
-    shared_steps, shared_kernels = share_kernels(steps, constants, goal)
+    shared_steps, shared_kernels = share_kernels(round_alike(steps, goal), constants, goal)
     return Plan(
         name=graph.name,
         identifier=identifier,

@@ -20,8 +20,6 @@ from generator.targets import Board, ClockTree
 Platform = Literal["stm32h7", "host"]
 
 # Raised in firmware/nn/fc_nn.h whenever packing, tables or calls change.
-# What an inference or a picture waits for.
-_FAST_SOURCES = {"firmware/app/fc_image.c"}
 NN_VERSION = 4
 
 _COPIED_FOLDERS = ("nn", "link", "app")
@@ -84,7 +82,7 @@ def render_project(
         "platform": platform,
         "engine": engine,
         "sources": sources,
-        "small_sources": [s for s in sources if s not in {f"{plan.identifier}.c", *_FAST_SOURCES}],
+        "small_sources": [s for s in sources if s != f"{plan.identifier}.c"],
         "sections": _sections(plan, board, platform),
         "context_section": f"FC_{region.section.upper()}_BSS",
         "version": __version__,
