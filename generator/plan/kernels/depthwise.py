@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import cast
 
@@ -36,7 +35,7 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     biases, multipliers = biases_of(graph, operator, channels), conv_multipliers(graph, operator)
     pixels = result.shape[1] * result.shape[2]
     pads = attributes.padding.top, attributes.padding.left
-    products = channels * math.prod(
+    taps_down, taps_across = (
         taps_inside(
             source.shape[1 + i],
             result.shape[1 + i],
@@ -46,6 +45,11 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             pads[i],
         )
         for i in range(2)
+    )
+    work = Work(
+        products=taps_down * taps_across * channels,
+        outputs=pixels * channels,
+        rows=taps_down * result.shape[2] * channels if kernel_w > 1 else 0,
     )
     macs = pixels * channels * kernel_h * kernel_w
     plain = Candidate(
@@ -65,7 +69,7 @@ def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:
             ),
         ),
         why=f"takes any number of channels ({channels} here) and any multiplier",
-        work=Work(products=products, outputs=pixels * channels),
+        work=work,
         macs=macs,
         tables=(
             weight_table(values.reshape(-1), f"{weights.name} HWC {dims(weights.shape[1:])}"),
