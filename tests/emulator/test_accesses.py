@@ -14,10 +14,9 @@ import unicorn
 from emulator_build import machine, needs_compiler
 from unicorn import arm_const as arm
 
-from generator.emulator import EmulatedSerial, Machine
+from generator.emulator import Machine
 from generator.emulator.accesses import Access
 from generator.emulator.instruction_timing import decode
-from generator.link import Client
 from generator.targets import load_board
 from generator.toolchain.elf import ElfImage
 from tests.conftest import Built
@@ -140,15 +139,16 @@ def test_every_address_of_ordinary_code(optimize: str) -> None:
 
 
 def test_every_address_of_the_shipped_firmware(built: Built) -> None:
-    """The first step of the network; its results may be wrong under these hooks, its addresses are not."""
-    subject = Machine(ElfImage.load(built.elf), load_board("nucleo_h743zi2"))
+    """The first step of the network; its results may be wrong under these hooks, its addresses are not.
+
+    Called by itself: the host link would not survive what the engine's hooks do to conditional instructions.
+    """
+    image = ElfImage.load(built.elf)
+    subject = Machine(image, load_board("nucleo_h743zi2"))
     subject.reset()
     subject.run()
-    with Client(EmulatedSerial(subject)) as client:
-        sizes = client.identify().input_sizes_bytes
-        client.write_input(bytes(sizes[0]), 0)
-        witness = Witness(subject)
-        client.run(stop_after=0)
+    witness = Witness(subject)
+    subject.call(f"mask_cnn_{built.report['latency']['layers'][0]['name']}", image.symbols["context"].address)
     assert witness.wrong == []
     assert witness.compared > 10_000
 

@@ -124,8 +124,8 @@ def test_figures_hang_together(built: Built) -> None:
     assert latency["ms"] == pytest.approx(latency["cycles"] / 480e3)
     assert latency["fps"] == pytest.approx(1000 / latency["ms"])
     assert sum(layer["macs"] for layer in layers) == built.report["model"]["macs"]
-    # Two multiply-accumulates a cycle is the core's limit; a figure below it would be a lie. Winograd makes 16
-    # of what takes 36. Of 13 rows and columns the second layer's windows cover 12.
+    # Two multiply-accumulates a cycle is the core's limit; a figure below it would be a lie. Winograd makes
+    # 16 of what takes 36. Of 13 rows and columns the second layer's windows cover 12.
     for layer in layers:
         computed = layer["macs"] * ((12 / 13) ** 2 if layer["index"] == 1 else 1)
         assert layer["cycles"] > computed * (16 / 36 if "winograd" in layer["kernel"] else 1) / 2
