@@ -49,7 +49,7 @@ class Witness:
             (operation,) = decode(bytes(uc.mem_read(address, size)), address)
             self.known[address] = operation.access
         access = self.known[address]
-        if access is None:
+        if access is None or access.preload:  # a hint moves nothing that the engine could see
             return
         base = 0 if access.base is None else uc.reg_read(REGISTERS[access.base])
         index = 0 if access.index is None else uc.reg_read(REGISTERS[access.index]) << access.shift
