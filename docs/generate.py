@@ -17,6 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from rich.console import Console
 
 from generator.read import supported_operators
@@ -26,6 +31,8 @@ from generator.targets import board_names, load_board, load_part, part_names
 
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "img" / "build.svg"
+FIGURES = ROOT / "benchmarks" / "figures.json"
+PEERS = ROOT / "benchmarks" / "peers.toml"
 REPORT = ROOT / "build" / "mask_cnn" / "report.json"
 
 
@@ -50,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 def readme(text: str, report: Report) -> str:
     """README.md with its marked parts made anew."""
-    for name, content in (("figures", figures(report)), ("support", support())):
+    for name, content in (("figures", figures(report)), ("peers", peers()), ("support", support())):
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         assert pattern.search(text), name
         text = pattern.sub(lambda match, new=content: f"{match[1]}{new}\n{match[2]}", text)
@@ -92,6 +99,44 @@ def figures(report: Report) -> str:
     )
     head = f"| {' | '.join(columns)} |"
     return "\n".join([head, "|---|---|---|---|", *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def peers() -> str:
+    """MLPerf Tiny's networks beside what others need, as benchmarks/figures.py recorded them."""
+    ours = json.loads(FIGURES.read_text())["models"]
+    theirs = tomllib.loads(PEERS.read_text())["peers"]
+    rows = []
+    for name in sorted(set(ours) - {"mask_cnn"}):
+        own = ours[name]
+        silicon = next(
+            (p["cycles"][name] for p in theirs if p["kind"] == "silicon" and name in p["cycles"]), None
+        )
+        tflm = next(p for p in theirs if p["name"].startswith("TFLM"))
+        rows.append(
+            (
+                name.removesuffix("_int8"),
+                f"{own['macs']:,}",
+                f"{own['cycles']:,}",
+                f"{published[0]:,}" if published else "",
+                f"{tflm['cycles'][name]:,}",
+                f"{own['activations_bytes']:,} B",
+                f"{tflm['arena_bytes'][name]:,} B",
+                f"{own['code_bytes']:,} B",
+            )
+        )
+    columns = (
+        "MLPerf Tiny",
+        "multiply-accumulates",
+        "cycles, modelled",
+        "X-CUBE-AI, silicon",
+        "TFLM + CMSIS-NN, modelled without memory",
+        "activations and scratch",
+        "TFLM's arena",
+        "code beside the weights",
+    )
+    head = f"| {' | '.join(columns)} |"
+    line = f"|---|{'---:|' * (len(columns) - 1)}"
+    return "\n".join([head, line, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def support() -> str:
