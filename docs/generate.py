@@ -108,9 +108,7 @@ def peers() -> str:
     rows = []
     for name in sorted(set(ours) - {"mask_cnn"}):
         own = ours[name]
-        silicon = next(
-            (p["cycles"][name] for p in theirs if p["kind"] == "silicon" and name in p["cycles"]), None
-        )
+        published = [p["cycles"][name] for p in theirs if p["kind"] == "silicon" and name in p["cycles"]]
         tflm = next(p for p in theirs if p["name"].startswith("TFLM"))
         rows.append(
             (
