@@ -12,11 +12,11 @@
 
 #if defined(__ARM_FEATURE_SIMD32)
 /* Two neighbouring outputs meet the words (p0 p1) and (p2 p3) of three rows: 12 multiplications for 18
- * products, in 12 modelled cycles; GCC 12 needs 19 for the C of fc_plane_sums. The branch back stands amid the
- * multiplications, so that every one has something issued beside it: the first five of a pair are done before
- * the pair is known to exist, and those of the odd output at a row's end among them. r0 source, r1 sums, r2 to
- * r4 (w0 w1), r5 to r7 (w1 w2), r8 pitch, r9 bias, r10 and r11 words of the plane, r12 and lr sums, [sp] the
- * source when a row's pairs are done. */
+ * products, in 14 modelled cycles, 2 of them for the stores, which issue beside no multiplication. Each word is
+ * loaded two cycles before it is multiplied. The branch back stands amid the multiplications, so that it
+ * costs nothing: the first five of a pair are done before the pair is known to exist, and those of the odd
+ * output at a row's end among them. r0 source, r1 sums, r2 to r4 (w0 w1), r5 to r7 (w1 w2), r8 pitch, r9 bias,
+ * r10 and r11 words of the plane, r12 and lr sums, [sp] the source when a row's pairs are done. */
 __attribute__((naked, noinline, unused)) static void
 fc_plane_sums_3x3(__attribute__((unused)) const int16_t *source, __attribute__((unused)) int32_t *sums,
                   __attribute__((unused)) const uint32_t *words, __attribute__((unused)) int32_t bias,
@@ -49,24 +49,24 @@ fc_plane_sums_3x3(__attribute__((unused)) const int16_t *source, __attribute__((
                      "beq    3f                     \n"
                      "2:                            \n" /* a pair */
                      "smlatb lr, r10, r4, lr        \n"
-                     "ldr    r10, [sp]              \n"
-                     "smlabt r12, r11, r5, r12      \n"
-                     "cmp    r0, r10                \n"
-                     "smlad  lr, r11, r5, lr        \n"
                      "ldr    r10, [r0, r8]          \n"
-                     "smlabt r12, r10, r6, r12      \n"
+                     "smlabt r12, r11, r5, r12      \n"
+                     "smlad  lr, r11, r5, lr        \n"
                      "ldr    r11, [r0, r8, lsl #1]  \n"
+                     "smlabt r12, r10, r6, r12      \n"
                      "smlad  lr, r10, r6, lr        \n"
                      "ldr    r10, [r0]              \n"
                      "smlabt r12, r11, r7, r12      \n"
                      "smlad  lr, r11, r7, lr        \n"
-                     "str    r12, [r1], #8          \n"
-                     "smlad  r12, r10, r2, r9       \n"
-                     "str    lr, [r1, #-4]          \n"
-                     "smlatb lr, r10, r2, r9        \n"
                      "ldr    r11, [r0, r8]          \n"
-                     "smlad  r12, r11, r3, r12      \n"
+                     "str    r12, [r1], #8          \n"
+                     "ldr    r12, [sp]              \n"
+                     "str    lr, [r1, #-4]          \n"
+                     "cmp    r0, r12                \n"
+                     "smlatb lr, r10, r2, r9        \n"
+                     "smlad  r12, r10, r2, r9       \n"
                      "ldr    r10, [r0, r8, lsl #1]  \n"
+                     "smlad  r12, r11, r3, r12      \n"
                      "smlatb lr, r11, r3, lr        \n"
                      "ldr    r11, [r0, #4]!         \n"
                      "smlad  r12, r10, r4, r12      \n"
@@ -91,7 +91,7 @@ fc_plane_sums_3x3(__attribute__((unused)) const int16_t *source, __attribute__((
                      "pop    {r3-r11, pc}           \n");
 }
 
-/* The same for outputs two columns apart: a pair meets (p0 p1), (p2 p3) and (p4 p5), in 13 cycles. r5 holds w2
+/* The same for outputs two columns apart: a pair meets (p0 p1), (p2 p3) and (p4 p5), in 14 cycles. r5 holds w2
  * of two rows, r7 of the third; r6 what r0 is in the middle of a row's last pair. */
 __attribute__((naked, noinline, unused)) static void
 fc_plane_sums_3x3_stride_2(__attribute__((unused)) const int16_t *source,
@@ -116,32 +116,31 @@ fc_plane_sums_3x3_stride_2(__attribute__((unused)) const int16_t *source,
                      "ldr    r10, [r0]              \n"
                      "lsrs   r12, r12, #1           \n"
                      "add    r6, r0, r12, lsl #3    \n"
+                     "ldr    r11, [r0, r8]          \n"
                      "sub    r6, r6, #4             \n"
                      "beq    3f                     \n"
-                     "2:                            \n" /* a pair */
+                     "2:                            \n" /* a pair; r10 and r11 are there */
                      "smlad  r12, r10, r2, r9       \n"
-                     "ldr    r11, [r0, r8]          \n"
-                     "smlad  r12, r11, r3, r12      \n"
                      "ldr    r10, [r0, r8, lsl #1]  \n"
-                     "smlad  r12, r10, r4, r12      \n"
+                     "smlad  r12, r11, r3, r12      \n"
                      "ldr    r11, [r0, #4]!         \n"
-                     "smlabb r12, r11, r5, r12      \n"
+                     "smlad  r12, r10, r4, r12      \n"
                      "ldr    r10, [r0, r8]          \n"
-                     "smlad  lr, r11, r2, r9        \n"
+                     "smlabb r12, r11, r5, r12      \n"
                      "cmp    r0, r6                 \n"
-                     "smlabt r12, r10, r5, r12      \n"
+                     "smlad  lr, r11, r2, r9        \n"
                      "ldr    r11, [r0, r8, lsl #1]  \n"
+                     "smlabt r12, r10, r5, r12      \n"
                      "smlad  lr, r10, r3, lr        \n"
                      "ldr    r10, [r0, #4]!         \n"
                      "smlabb r12, r11, r7, r12      \n"
                      "smlad  lr, r11, r4, lr        \n"
                      "ldr    r11, [r0, r8]          \n"
-                     "smlabb lr, r10, r5, lr        \n"
-                     "ldr    r10, [r0, r8, lsl #1]  \n"
-                     "smlabt lr, r11, r5, lr        \n"
                      "str    r12, [r1], #8          \n"
-                     "smlabb lr, r10, r7, lr        \n"
-                     "ldr    r10, [r0]              \n"
+                     "ldr    r12, [r0, r8, lsl #1]  \n"
+                     "smlabb lr, r10, r5, lr        \n"
+                     "smlabt lr, r11, r5, lr        \n"
+                     "smlabb lr, r12, r7, lr        \n"
                      "str    lr, [r1, #-4]          \n"
                      "bne    2b                     \n"
                      "3:                            \n"
