@@ -96,7 +96,7 @@ def test_mutants_are_planned_or_refused(seed: int, count: int, data: bytes) -> N
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(count):
         mutant = _mutate(data, places, rng)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             graph = read_tflite_bytes(mutant, "mutant", "mutant.tflite")
         except ModelError as refused:
@@ -107,7 +107,7 @@ def test_mutants_are_planned_or_refused(seed: int, count: int, data: bytes) -> N
                 planned.add(key)
                 make_plan(fuse(simplify(graph).graph), PART)
             results["planned"] += 1
-        assert time.perf_counter() - started < SLOWEST_S, f"mutant {number} of seed {seed}"
+        assert time.process_time() - started < SLOWEST_S, f"mutant {number} of seed {seed}"
     assert not results["refused for nothing"]
     # Both happen often, so neither side of the promise goes untested.
     assert min(results["refused"], results["planned"]) > count / 10, results
@@ -148,10 +148,10 @@ def test_lists_told_over_and_over_are_refused_soon() -> None:
     target = offsets[0] + int.from_bytes(data[offsets[0] : offsets[0] + 4], "little")
     for place in offsets:
         data[place : place + 4] = ((target - place) & 0xFFFFFFFF).to_bytes(4, "little")
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ModelError, match="many times"):
         read_tflite_bytes(bytes(data), "bomb", "bomb.tflite")
-    assert time.perf_counter() - started < SLOWEST_S
+    assert time.process_time() - started < SLOWEST_S
 
 
 def _vector_of_tensors(data: bytearray) -> list[int]:
