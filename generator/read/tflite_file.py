@@ -158,13 +158,13 @@ class _Reader:
         name = raw_name.decode("utf-8", "replace") if raw_name else f"tensor_{index}"
         self._spend(len(name) + table.ShapeLength())
         shape_numbers = table.ShapeAsNumpy()
-        shape = () if isinstance(shape_numbers, int) else tuple(int(n) for n in shape_numbers)
+        shape = () if isinstance(shape_numbers, int) else tuple(shape_numbers.tolist())
         where = f"tensor {index} '{name}'"
         signature = table.ShapeSignatureAsNumpy()
         # A free batch of an otherwise fixed shape stands as 1 in ``shape``, as TFLM reads it.
-        if not isinstance(signature, int) and any(int(n) < 0 for n in signature[1:]):
+        if not isinstance(signature, int) and min(signature[1:].tolist(), default=0) < 0:
             self.problems.append(f"{where} has the dynamic shape {[int(n) for n in signature]}")
-        if any(n < 1 for n in shape) or math.prod(shape) > _MAX_ELEMENTS:
+        if min(shape, default=1) < 1 or math.prod(shape) > _MAX_ELEMENTS:
             self.problems.append(f"{where} has the impossible shape {list(shape)}")
             shape = (1,) * len(shape)
         if table.Sparsity() is not None:
