@@ -207,15 +207,12 @@ def output_range(graph: Graph, operator: Operator, activation: Activation) -> di
     return {"output_min": low, "output_max": high}
 
 
-def view_fields(
+def _kernel_fields(
     graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
 ) -> dict[str, int | float | bool | str]:
-    """``struct fc_view``: what an output pixel of a convolution sees."""
-    source, weights = graph.operand(operator, 0), graph.operand(operator, 1)
+    """Extents of a convolution's kernel, its stride, dilation and padding."""
+    weights = graph.operand(operator, 1)
     return {
-        "input_height": source.shape[1],
-        "input_width": source.shape[2],
-        "input_channels": source.shape[3],
         "kernel_height": weights.shape[1],
         "kernel_width": weights.shape[2],
         "stride_height": attributes.stride[0],
@@ -224,6 +221,19 @@ def view_fields(
         "dilation_width": attributes.dilation[1],
         "pad_top": attributes.padding.top,
         "pad_left": attributes.padding.left,
+    }
+
+
+def view_fields(
+    graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
+) -> dict[str, int | float | bool | str]:
+    """``struct fc_view``: what an output pixel of a convolution sees."""
+    source = graph.operand(operator, 0)
+    return {
+        "input_height": source.shape[1],
+        "input_width": source.shape[2],
+        "input_channels": source.shape[3],
+        **_kernel_fields(graph, operator, attributes),
         "padding": source.quant.zero_point,
         "in_words": source.shape[3] % GROUP == 0,
     }
@@ -259,16 +269,8 @@ def window_fields(
     graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
 ) -> dict[str, int | float | bool | str]:
     """What convolutions have in common: kernel, stride, dilation, padding, zero points, output range."""
-    weights = graph.operand(operator, 1)
     return {
-        "kernel_height": weights.shape[1],
-        "kernel_width": weights.shape[2],
-        "stride_height": attributes.stride[0],
-        "stride_width": attributes.stride[1],
-        "dilation_height": attributes.dilation[0],
-        "dilation_width": attributes.dilation[1],
-        "pad_top": attributes.padding.top,
-        "pad_left": attributes.padding.left,
+        **_kernel_fields(graph, operator, attributes),
         "input_zero_point": graph.operand(operator, 0).quant.zero_point,
         "output_zero_point": graph.result(operator).quant.zero_point,
         **output_range(graph, operator, attributes.activation),
