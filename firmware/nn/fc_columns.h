@@ -113,6 +113,14 @@ FC_INLINE void fc_dot_2x1(const int8_t *weights, const int16_t *column, int32_t 
     sums[1] = s1;
 }
 
+/* Widens one word of activations. */
+FC_INLINE int16_t *fc_widen_word(uint32_t word, int16_t *column, int32_t stride)
+{
+    fc_store_word(column, fc_even_bytes(word));
+    fc_store_word(column + stride, fc_odd_bytes(word));
+    return column + 2 * stride;
+}
+
 /* Widens `count` activations, as they are stored, into a column; the rest of the last group meets weights of 0.
  * `stride` is the distance in halves from one word of the column to the next: 2 alone, 2 * columns among others.
  * Returns where the column goes on. */
@@ -121,17 +129,12 @@ FC_INLINE int16_t *fc_widen(const int8_t *values, int32_t count, int16_t *column
     const int32_t whole = count / FC_GROUP * FC_GROUP;
 #pragma GCC unroll 4
     for (int32_t i = 0; i < whole; i += FC_GROUP) {
-        const uint32_t word = fc_load_word(values + i);
-        fc_store_word(column, fc_even_bytes(word));
-        fc_store_word(column + stride, fc_odd_bytes(word));
-        column += 2 * stride;
+        column = fc_widen_word(fc_load_word(values + i), column, stride);
     }
     if (whole < count) {
         uint32_t word = 0;
         memcpy(&word, values + whole, (size_t)(count - whole));
-        fc_store_word(column, fc_even_bytes(word));
-        fc_store_word(column + stride, fc_odd_bytes(word));
-        column += 2 * stride;
+        column = fc_widen_word(word, column, stride);
     }
     return column;
 }

@@ -86,9 +86,7 @@ FC_INLINE void fc_gather_inside(const struct fc_view *v, const int8_t *first, in
             const int8_t *byte = first + (i / rest) * pitch + words * FC_GROUP + i % rest;
             word |= (uint32_t)(uint8_t)*byte << (8 * (i - start));
         }
-        fc_store_word(column, fc_even_bytes(word));
-        fc_store_word(column + stride, fc_odd_bytes(word));
-        column += 2 * stride;
+        column = fc_widen_word(word, column, stride);
     }
 }
 
