@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.assets import firmware_dir
-from generator.fixedpoint import (
+from generator.arithmetic.fixedpoint import (
     INT32_MAX,
     INT32_MIN,
     Multiplier,
@@ -30,6 +29,7 @@ from generator.fixedpoint import (
     scale_by,
     wrap_int32,
 )
+from generator.assets import firmware_dir
 
 EDGES = sorted(
     {v for p in range(32) for d in (-1, 0, 1) for v in (2**p + d, -(2**p) + d) if INT32_MIN <= v <= INT32_MAX}

@@ -6,24 +6,6 @@
 
 #include "fc_fixed.h"
 
-struct fc_add {
-    int32_t count;
-    int32_t left_shift;
-    int32_t zero_point_a, zero_point_b, output_zero_point;
-    struct fc_scale scale_a, scale_b, output_scale;
-    int32_t output_min, output_max;
-};
-
-FC_INLINE void fc_add_s8(const struct fc_add *p, const int8_t *a, const int8_t *b, int8_t *output)
-{
-    for (int32_t i = 0; i < p->count; i++) {
-        const int32_t scaled_a = fc_scale_any((a[i] - p->zero_point_a) * (1 << p->left_shift), p->scale_a);
-        const int32_t scaled_b = fc_scale_any((b[i] - p->zero_point_b) * (1 << p->left_shift), p->scale_b);
-        output[i] = fc_requantize(fc_wrapping_add(scaled_a, scaled_b), p->output_scale, false,
-                                  p->output_zero_point, p->output_min, p->output_max);
-    }
-}
-
 /* The sum as one linear function of both inputs, FC_ADD_SHIFT fractional bits. TFLM rounds five times on its
  * way; the planner takes this kernel where it has seen that all 65,536 pairs of inputs give what TFLM gives. */
 #define FC_ADD_SHIFT 20

@@ -3,6 +3,7 @@
 #ifndef FC_NN_H
 #define FC_NN_H
 
+#include "fc_binary.h"
 #include "fc_conv_2d.h"
 #include "fc_conv_2d_max_pool.h"
 #include "fc_conv_2d_tiles.h"
@@ -11,12 +12,14 @@
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
 #include "fc_fully_connected_blocks.h"
+#include "fc_movement.h"
 #include "fc_pool_2d.h"
+#include "fc_reduce.h"
 #include "fc_softmax.h"
 #include "fc_winograd.h"
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls
  * change. */
-#define FC_NN_VERSION 4
+#define FC_NN_VERSION 5
 
 #endif

@@ -55,12 +55,12 @@ def pool_in_convolutions(graph: Graph) -> Graph:
     for operator in graph.operators:
         pool = _pool_that_alone_reads(graph, operator)
         if pool is not None:
-            pools[operator.index] = pool
-    absorbed = {pool.index for pool in pools.values()}
+            pools[operator.outputs[0]] = pool
+    absorbed = {pool.outputs[0] for pool in pools.values()}
     operators = tuple(
-        _pooled(graph, operator, pools[operator.index]) if operator.index in pools else operator
+        _pooled(graph, operator, pools[operator.outputs[0]]) if operator.outputs[0] in pools else operator
         for operator in graph.operators
-        if operator.index not in absorbed
+        if operator.outputs[0] not in absorbed
     )
     return drop_unread(replace(graph, operators=operators))
 

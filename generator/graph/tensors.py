@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph.operators import Attributes
+from generator.graph.attributes import Attributes
 
 
 class DType(Enum):
@@ -113,7 +113,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator. ``index`` is its place in the model file, kept through all passes.
+    """One operator. ``index`` is its place in the model file, kept through all passes; if several make up one
+    of the file's, all have it.
 
     ``inputs`` and ``outputs`` are tensor indices; an absent optional input is None.
     """
@@ -127,6 +128,11 @@ class Operator:
     def name(self) -> str:
         """TFLite name."""
         return self.attributes.op_name
+
+    @property
+    def operands(self) -> tuple[int | None, ...]:
+        """The inputs without weights and biases."""
+        return self.inputs[: self.attributes.parameters_from]
 
     def __str__(self) -> str:
         return f"operator {self.index} {self.name}"

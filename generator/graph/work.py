@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generator.graph.operators import Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D
+from generator.graph.layers import Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D
 from generator.graph.tensors import Graph, Operator, Tensor
 
 

@@ -11,6 +11,7 @@ from generator.plan.types import (
     ConstantArgument,
     Endpoint,
     KernelChoice,
+    ListArgument,
     Plan,
     Step,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Endpoint",
     "Goal",
     "KernelChoice",
+    "ListArgument",
     "Optimize",
     "Plan",
     "Step",

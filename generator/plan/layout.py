@@ -169,7 +169,7 @@ class _Arrangement:
             result = graph.result(draft.operator)
             found = None
             if draft.index in self.take_over:
-                inputs = [self._storage(i) for i in draft.operator.inputs if i is not None]
+                inputs = [self._storage(t.index) for t in graph.activations_in(draft.operator)]
                 found = _input_to_take_over(graph, draft, inputs, place_of, last_use)
             if found is None:
                 put(result.index, _Place(f"tensor_{result.index}"), 0, draft.index)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import Multiplier
+from generator.arithmetic.fixedpoint import Multiplier
 
 GROUP = 4
 COLUMNS = 3

@@ -21,6 +21,7 @@ from generator.plan.types import (
     ConstantArgument,
     Endpoint,
     KernelChoice,
+    ListArgument,
     Plan,
     Step,
 )
@@ -159,10 +160,12 @@ def _finish_step(
     chosen, operator = draft.chosen, draft.operator
     result = graph.result(operator)
     inputs = tuple(graph.activations_in(operator))
-    arguments: list[Argument] = [
+    buffers = tuple(
         BufferArgument(c_type, layout.tensor_offsets[tensor.index], constant=True)
         for tensor, c_type in zip(inputs, chosen.input_types, strict=True)
-    ]
+    )
+    listed = chosen.inputs_as_list
+    arguments: list[Argument] = [ListArgument(chosen.input_types[0], buffers)] if listed else [*buffers]
     arguments += [ConstantArgument(constant.symbol) for constant in constants]
     if chosen.scratch_bytes:
         arguments.append(

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from generator.plan.goal import Goal
-from generator.plan.types import Argument, BufferArgument, Constant, SharedKernel, Step
+from generator.plan.types import Argument, BufferArgument, Constant, ListArgument, SharedKernel, Step
 
 _SMALL_SHARE = 0.08
 """Of a network's time: below it, a kernel that learns its sizes at run time is not noticed."""
 _LEAST_STEPS = 3
 """General code takes about as much flash as two specialised steps."""
-_CHOOSES_CODE = re.compile(r"kernel|stride|window")
+_CHOOSES_CODE = re.compile(r"kernel|stride|window|run$")
 """Members that decide how loops are compiled, beside those that are no integers."""
 _INTEGER = re.compile(r"-?\d+")
 
@@ -89,4 +89,6 @@ def _shared(steps: Sequence[Step], types: Mapping[str, str], number: int) -> Sha
 def _argument_type(argument: Argument, types: Mapping[str, str]) -> str:
     if isinstance(argument, BufferArgument):
         return f"{'const ' if argument.constant else ''}{argument.c_type} *"
+    if isinstance(argument, ListArgument):
+        return f"const {argument.c_type} *const *"
     return f"const {types[argument.symbol]} *"

@@ -63,7 +63,15 @@ class ConstantArgument:
     symbol: str
 
 
-Argument = BufferArgument | ConstantArgument
+@dataclass(frozen=True)
+class ListArgument:
+    """Array of pointers to buffers or constants of one type, to be read only."""
+
+    c_type: str
+    items: tuple[BufferArgument | ConstantArgument, ...]
+
+
+Argument = BufferArgument | ConstantArgument | ListArgument
 
 
 @dataclass(frozen=True)

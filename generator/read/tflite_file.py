@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tflite
 
 from generator.errors import ModelError, UsageError
-from generator.graph import Attributes, DType, Graph, Operator, Quantization, Reshape, Tensor
-from generator.read.operators import OPERATOR_NAMES, READERS, LacksOptionsError, Node
+from generator.graph import MOVEMENTS, DType, Graph, Operator, Quantization, Reshape, Tensor
+from generator.read.node import LacksOptionsError, Node, Piece
+from generator.read.operators import OPERATOR_NAMES, READERS
+from generator.read.shapes import shape_values
 
 _MAX_FILE_BYTES = 64 << 20
 _MAX_ELEMENTS = 1 << 28
@@ -22,7 +26,9 @@ _MAX_ENDPOINTS = 32  # what the host link keeps track of
 _MIN_SCALE, _MAX_SCALE = 2.0**-124, 2.0**60
 # A file may refer to one list many times over; all that is read stays within so many times its size.
 _MAX_REPETITION = 16
-_ENDPOINT_TYPES = (DType.INT8, DType.UINT8, DType.FLOAT32)
+_INPUT_TYPES = (DType.INT8, DType.UINT8, DType.FLOAT32)
+_OUTPUT_TYPES = (*_INPUT_TYPES, DType.INT32)
+_MAX_FOLDED = 1 << 16  # elements of a constant that grows when it is moved
 
 _DTYPES = {
     tflite.TensorType.INT8: DType.INT8,
@@ -53,6 +59,17 @@ _BROKEN = (
 def supported_operators() -> tuple[str, ...]:
     """Names of all operators that can be read, sorted."""
     return tuple(sorted(OPERATOR_NAMES[code] for code in READERS))
+
+
+def _folded(piece: Piece, inputs: Sequence[Tensor | None], output: Tensor) -> Tensor | None:
+    """The output with its values if all that is moved is known and small enough; None otherwise."""
+    known = [t.values.reshape(-1) for t in inputs if t is not None and t.is_constant]
+    movement = piece.attributes
+    if not isinstance(movement, MOVEMENTS) or len(known) < len(inputs):
+        return None
+    if output.element_count > max(_MAX_FOLDED, *(values.size for values in known)):
+        return None
+    return replace(output, data=np.ascontiguousarray(movement.moved(*known)).tobytes())
 
 
 def read_tflite(path: Path) -> Graph:
@@ -92,6 +109,7 @@ class _Reader:
         self.problems: list[str] = []
         self._constants: dict[int, bytes] = {}
         self._left = _MAX_REPETITION * len(data)
+        self._tensor_count = 0
 
     def graph(self, name: str) -> Graph:
         subgraphs = self.model.SubgraphsLength()
@@ -105,17 +123,16 @@ class _Reader:
         }
         inputs = self._indices(subgraph.InputsAsNumpy(), tensors, "model input")
         outputs = self._indices(subgraph.OutputsAsNumpy(), tensors, "model output")
+        self._tensor_count = len(tensors)
         if not inputs or not outputs:
             self.problems.append(
                 f"has {len(inputs)} inputs and {len(outputs)} outputs, needs at least one of each"
             )
         self._check_endpoints(tensors, "input", inputs)
         self._check_endpoints(tensors, "output", outputs)
-        operators = []
+        operators: list[Operator] = []
         for i in range(self._count(subgraph.OperatorsLength())):
-            operator = self._operator(i, subgraph.Operators(i), tensors)
-            if operator is not None:
-                operators.append(operator)
+            operators.extend(self._operator(i, subgraph.Operators(i), tensors))
         if not self.problems:
             self._check_order(tensors, operators, inputs, outputs)
         return Graph(name, hashlib.sha256(self.data).hexdigest(), tensors, tuple(operators), inputs, outputs)
@@ -136,10 +153,9 @@ class _Reader:
             self.problems.append(f"has {len(indices)} {kind}s, at most {_MAX_ENDPOINTS} are supported")
         for index in sorted(set(indices)):
             tensor = tensors[index]
-            if tensor.dtype not in _ENDPOINT_TYPES:
-                self.problems.append(
-                    f"model {kind} {tensor} must be {', '.join(t.value for t in _ENDPOINT_TYPES)}"
-                )
+            types = _INPUT_TYPES if kind == "input" else _OUTPUT_TYPES
+            if tensor.dtype not in types:
+                self.problems.append(f"model {kind} {tensor} must be {', '.join(t.value for t in types)}")
             if kind == "input" and tensor.is_constant:
                 self.problems.append(f"model input {tensor} is a constant")
             if kind == "input" and indices.count(index) > 1:
@@ -218,7 +234,10 @@ class _Reader:
             return None
         return Quantization(scales, zero_points, table.QuantizedDimension())
 
-    def _operator(self, index: int, table: Any, tensors: dict[int, Tensor]) -> Operator | None:
+    def _operator(self, index: int, table: Any, tensors: dict[int, Tensor]) -> Iterator[Operator]:
+        """What becomes of an operator of the file: none where it only computes constants, which go into
+        ``tensors``, as the tensors between several go.
+        """
         code_index = table.OpcodeIndex()
         if not 0 <= code_index < self.model.OperatorCodesLength():
             raise ValueError(f"operator {index} refers to operator code {code_index}")
@@ -227,6 +246,16 @@ class _Reader:
         name = OPERATOR_NAMES.get(builtin, str(builtin))
         input_indices = self._operand_indices(table.InputsAsNumpy(), tensors, f"operator {index} {name}")
         outputs = self._indices(table.OutputsAsNumpy(), tensors, f"operator {index} {name}")
+        node = Node(
+            tuple(None if i is None else tensors[i] for i in input_indices),
+            tuple(tensors[i] for i in outputs),
+            self._options(table),
+            self._new_index,
+        )
+        values = shape_values(node, builtin)
+        if values is not None:
+            tensors[outputs[0]] = replace(tensors[outputs[0]], data=values.tobytes())
+            return
         if builtin not in READERS:
             custom = code.CustomCode()
             if custom:
@@ -236,19 +265,26 @@ class _Reader:
                 f"operator {index} {name} (computes {target}) is not supported; "
                 f"supported are {', '.join(supported_operators())}"
             )
-            return None
-        node = Node(
-            tuple(None if i is None else tensors[i] for i in input_indices),
-            tuple(tensors[i] for i in outputs),
-            self._options(table),
-        )
-        attributes: Attributes | None = None
+            return
+        pieces: list[Piece] = []
         try:
-            attributes = READERS[builtin](node)
+            pieces = READERS[builtin](node)
         except LacksOptionsError as error:
             node.problems.append(str(error))
         self.problems.extend(f"operator {index} {name}: {problem}" for problem in node.problems)
-        return None if attributes is None else Operator(index, attributes, input_indices, outputs)
+        for piece in pieces:
+            inputs = [tensors.setdefault(t.index, t) if t is not None else None for t in piece.inputs]
+            output = tensors.setdefault(piece.output.index, piece.output)
+            folded = _folded(piece, inputs, output)
+            if folded is not None:
+                tensors[output.index] = folded
+            else:
+                indices = tuple(None if t is None else t.index for t in inputs)
+                yield Operator(index, piece.attributes, indices, (output.index,))
+
+    def _new_index(self) -> int:
+        self._tensor_count += 1
+        return self._tensor_count - 1
 
     def _operand_indices(self, numbers: Any, tensors: dict[int, Tensor], what: str) -> tuple[int | None, ...]:
         raw = () if isinstance(numbers, int) else tuple(int(n) for n in numbers)
@@ -278,7 +314,7 @@ class _Reader:
     ) -> None:
         """Every tensor is known before it is read and written once: no cycles, no missing producers.
 
-        Kernels take no constant where they take an activation, and every output comes out of a kernel.
+        Kernels compute from activations, and every output comes out of a kernel.
         """
         constant = {i for i, t in tensors.items() if t.is_constant}
         known = set(inputs) | constant
@@ -287,16 +323,15 @@ class _Reader:
             for index in operator.inputs:
                 if index is not None and index not in known:
                     self.problems.append(f"{operator} reads {tensors[index]} before anything has computed it")
-            for index in operator.inputs[: operator.attributes.activation_count]:
-                if index in constant and not isinstance(operator.attributes, Reshape):
-                    self.problems.append(f"{operator} reads the constant {tensors[index]} as an activation")
+            if constant.issuperset(operator.operands):
+                first = tensors[operator.operands[0] or 0]
+                self.problems.append(f"{operator} reads the constant {first} as an activation")
             for index in operator.outputs:
                 if index in known:
                     self.problems.append(f"{operator} writes {tensors[index]}, which already has a value")
                 known.add(index)
-                if isinstance(operator.attributes, Reshape):
-                    constant |= {index} if operator.inputs[0] in constant else set()
-                    given |= {index} if operator.inputs[0] in given else set()
+                if isinstance(operator.attributes, Reshape) and operator.inputs[0] in given:
+                    given.add(index)
         for index in outputs:
             if index not in known:
                 self.problems.append(f"model output {tensors[index]} is never computed")

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from generator.assets import templates_dir
 from generator.graph import Tensor
-from generator.plan import Argument, BufferArgument
+from generator.plan import Argument, BufferArgument, ListArgument
 
 _BYTES_PER_LINE = 24
 
@@ -42,6 +42,9 @@ def argument_text(argument: Argument) -> str:
     if isinstance(argument, BufferArgument):
         constant = "const " if argument.constant else ""
         return f"({constant}{argument.c_type} *)(arena + {argument.offset})"
+    if isinstance(argument, ListArgument):
+        items = ", ".join(argument_text(item) for item in argument.items)
+        return f"(const {argument.c_type} *const[]){{{items}}}"
     return argument.symbol
 
 

@@ -20,7 +20,7 @@ from generator.targets import Board, ClockTree
 Platform = Literal["stm32h7", "host"]
 
 # Raised in firmware/nn/fc_nn.h whenever packing, tables or calls change.
-NN_VERSION = 4
+NN_VERSION = 5
 
 _COPIED_FOLDERS = ("nn", "link", "app")
 _COPIED_FILES = ("platform/platform.h", "platform/sections.h")

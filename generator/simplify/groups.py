@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from generator.fixedpoint import IntArray
+from generator.arithmetic.fixedpoint import IntArray
 from generator.graph import Conv2D, DepthwiseConv2D, FullyConnected, Graph, Operator, Reshape
 from generator.simplify.layers import (
-    CHANNEL_BY_CHANNEL,
     BoolArray,
     Layer,
     channels,
     column_links,
+    is_channel_by_channel,
     links,
     unit_links,
 )
@@ -26,7 +26,7 @@ class Groups:
     """
 
     def __init__(self, graph: Graph, layers: Mapping[int, Layer]) -> None:
-        """``layers`` are those of ``graph`` by operator index."""
+        """``layers`` are those of ``graph`` by the index of their results."""
         self._places: dict[int, slice] = {}
         count = 0
         for tensor in graph.tensors.values():
@@ -40,7 +40,7 @@ class Groups:
                 self._pinned[self._places[tensor.index]] = True
         ties = [np.empty((0, 2), np.int64)]
         for operator in graph.operators:
-            ties.extend(self._ties(graph, operator, layers.get(operator.index)))
+            ties.extend(self._ties(graph, operator, layers.get(operator.outputs[0])))
         self._join(np.concatenate(ties))
 
     def kept(self, needed: Mapping[int, BoolArray], multiple: int) -> dict[int, BoolArray]:
@@ -73,9 +73,9 @@ class Groups:
         """(pairs, 2) of places that are tied."""
         attributes, source, result = operator.attributes, graph.operand(operator, 0), graph.result(operator)
         first, last = self._places[source.index].start, self._places[result.index].start
-        if isinstance(attributes, CHANNEL_BY_CHANNEL):
+        if is_channel_by_channel(graph, operator):
             own = np.arange(channels(result))
-            for index in operator.inputs[: attributes.activation_count]:
+            for index in operator.operands:
                 if index is not None:
                     yield np.stack([self._places[index].start + own, last + own], axis=1)
         elif isinstance(attributes, Reshape):

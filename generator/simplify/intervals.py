@@ -14,20 +14,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import INT32_MAX, INT32_MIN, IntArray, Multiplier, scale_by
+from generator.arithmetic.fixedpoint import INT32_MAX, INT32_MIN, IntArray, Multiplier, scale_by
+from generator.arithmetic.lookup import unary_table
+from generator.arithmetic.requantize import activation_range, add_scaling, quantize_values
 from generator.graph import (
     Activation,
     Add,
     DType,
     Graph,
-    Logistic,
     Operator,
     Pool2D,
     Quantize,
     Reshape,
     Tensor,
+    Unary,
 )
-from generator.requantize import activation_range, add_scaling, logistic_table, quantize_values
 from generator.simplify.layers import (
     BoolArray,
     Layer,
@@ -78,7 +79,7 @@ class LayerBounds:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Intervals by tensor index (int8 and uint8 only), and of the layers by operator index."""
+    """Intervals by tensor index (int8 and uint8 only), and of the layers by the index of their results."""
 
     tensors: Mapping[int, Interval]
     layers: Mapping[int, LayerBounds]
@@ -98,7 +99,7 @@ def analyse(graph: Graph) -> Analysis:
         layer = layer_of(graph, operator)
         if layer is not None:
             bounds = _layer_bounds(graph, operator, layer, tensors[source.index])
-            layers[operator.index] = bounds
+            layers[operator.outputs[0]] = bounds
             pairs = unit_links(graph, operator, layer)[:, ::-1]
             tensors[result.index] = bounds.units.through(pairs, channels(result))
         elif result.index in tensors and source.index in tensors:
@@ -160,8 +161,8 @@ def _other(graph: Graph, operator: Operator, tensors: Mapping[int, Interval]) ->
         return given.clipped(*activation_range(attributes.activation, result))
     if isinstance(attributes, Add):
         return _sum(graph, operator, attributes.activation, given, tensors[graph.operand(operator, 1).index])
-    if isinstance(attributes, Logistic):
-        return _looked_up(given, logistic_table(source.quant), -128)
+    if isinstance(attributes, Unary):
+        return _looked_up(given, unary_table(attributes, source, result), -128)
     if isinstance(attributes, Quantize):
         info = np.iinfo(np.dtype(source.dtype.value))
         every = np.arange(info.min, info.max + 1).astype(source.dtype.numpy)

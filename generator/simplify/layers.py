@@ -8,26 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import IntArray, Multiplier
+from generator.arithmetic.fixedpoint import IntArray, Multiplier
+from generator.arithmetic.requantize import activation_range, conv_multipliers, fully_connected_multipliers
 from generator.graph import (
     Add,
+    Binary,
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
     FullyConnected,
     Graph,
-    Logistic,
     Operator,
     Pool2D,
     Quantize,
     Tensor,
+    Unary,
 )
-from generator.requantize import activation_range, conv_multipliers, fully_connected_multipliers
 
 BoolArray = NDArray[np.bool_]
 
-CHANNEL_BY_CHANNEL = (Add, Pool2D, Logistic, Quantize, Dequantize)
-"""Attributes of operators without weights whose result's channel depends on the same one of their inputs."""
+_CHANNEL_BY_CHANNEL = (Add, Binary, Pool2D, Unary, Quantize, Dequantize)
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,14 @@ def _axis_patterns(size: int, results: int, taps: int, stride: int, dilation: in
     places = np.arange(results)[:, None] * stride + np.arange(taps) * dilation - before
     distinct: BoolArray = np.unique((places >= 0) & (places < size), axis=0)
     return distinct
+
+
+def is_channel_by_channel(graph: Graph, operator: Operator) -> bool:
+    """Whether each channel of an operator without weights depends on the same one of its inputs alone."""
+    count = channels(graph.result(operator))
+    return isinstance(operator.attributes, _CHANNEL_BY_CHANNEL) and all(
+        channels(graph.operand(operator, i)) == count for i in range(len(operator.inputs))
+    )
 
 
 def channels(tensor: Tensor) -> int:

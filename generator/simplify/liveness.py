@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.fixedpoint import INT32_MAX, INT32_MIN, IntArray
+from generator.arithmetic.fixedpoint import INT32_MAX, INT32_MIN, IntArray
 from generator.graph import Graph, Operator, Reshape
 from generator.simplify.intervals import Analysis, LayerBounds
 from generator.simplify.layers import (
-    CHANNEL_BY_CHANNEL,
     BoolArray,
     channels,
     column_links,
+    is_channel_by_channel,
     links,
     unit_links,
 )
@@ -38,7 +38,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Liveness:
-    """Per tensor index the channels whose values matter, and by operator index what layers read."""
+    """Per tensor index the channels whose values matter, and by their results' index what layers read."""
 
     needed: Mapping[int, BoolArray]
     readings: Mapping[int, Reading]
@@ -52,11 +52,11 @@ def find_needed(graph: Graph, analysis: Analysis) -> Liveness:
         needed[index][:] = True
     for operator in reversed(graph.operators):
         wanted = needed[operator.outputs[0]]
-        bounds = analysis.layers.get(operator.index)
+        bounds = analysis.layers.get(operator.outputs[0])
         if bounds is not None:
-            readings[operator.index] = _read_by_layer(graph, operator, bounds, needed)
+            readings[operator.outputs[0]] = _read_by_layer(graph, operator, bounds, needed)
             continue
-        for source in operator.inputs[: operator.attributes.activation_count]:
+        for source in operator.operands:
             if source is not None:
                 needed[source] |= _read_elsewhere(graph, operator, source, wanted)
     return Liveness(needed, readings)
@@ -103,7 +103,7 @@ def _fold(bounds: LayerBounds, computed: BoolArray) -> tuple[BoolArray, IntArray
 
 def _read_elsewhere(graph: Graph, operator: Operator, index: int, wanted: BoolArray) -> BoolArray:
     """Channels of an input that an operator without weights needs for the ``wanted`` ones of its result."""
-    if isinstance(operator.attributes, CHANNEL_BY_CHANNEL):
+    if is_channel_by_channel(graph, operator):
         return wanted
     source = graph.tensors[index]
     if isinstance(operator.attributes, Reshape):

@@ -56,12 +56,12 @@ def describe_removal(
     graph: Graph, simplified: Graph, analysis: Analysis, kept: Mapping[int, BoolArray]
 ) -> Removal:
     """``graph`` beside what became of it."""
-    left = {operator.index: operator for operator in simplified.operators}
+    left = {operator.outputs[0]: operator for operator in simplified.operators}
     layers = []
     for operator in graph.operators:
-        if operator.index not in analysis.layers:
+        if operator.outputs[0] not in analysis.layers:
             continue
-        result, remains = graph.result(operator), left[operator.index]
+        result, remains = graph.result(operator), left[operator.outputs[0]]
         gone, constant = ~kept[result.index], analysis.constant(result)
         layers.append(
             LayerRemoval(

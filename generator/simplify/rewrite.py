@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from generator.fixedpoint import IntArray
+from generator.arithmetic.fixedpoint import IntArray
 from generator.graph import (
     DepthwiseConv2D,
     DType,
@@ -29,9 +29,9 @@ def rewrite(graph: Graph, analysis: Analysis, liveness: Liveness, kept: Mapping[
     }
     operators = []
     for operator in graph.operators:
-        bounds = analysis.layers.get(operator.index)
+        bounds = analysis.layers.get(operator.outputs[0])
         if bounds is not None:
-            parameters = _parameters(graph, operator, bounds, liveness.readings[operator.index], kept)
+            parameters = _parameters(graph, operator, bounds, liveness.readings[operator.outputs[0]], kept)
             indices = []
             for parameter in parameters:
                 index = max(tensors) + 1

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generator.arithmetic.fixedpoint import Multiplier, quantize_multiplier
+from generator.arithmetic.requantize import AddScaling
 from generator.assets import firmware_dir
-from generator.fixedpoint import Multiplier, quantize_multiplier
 from generator.fuse import fuse
 from generator.plan import Goal, make_plan
 from generator.plan.kernels.candidate import scales_down
@@ -29,7 +30,6 @@ from generator.plan.kernels.winograd import winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
-from generator.requantize import AddScaling
 from generator.targets import load_board
 from tests.plan.networks import Network, every_operator
 

@@ -20,9 +20,10 @@ import numpy as np
 from generator.assets import firmware_dir
 from generator.emulator import Machine
 from generator.fuse import fuse
-from generator.graph import Graph
+from generator.graph import Graph, Reshape
 from generator.plan.kernels import KERNELS, Candidate
 from generator.read import read_tflite_bytes
+from generator.reference import run_graph
 from generator.targets import load_board
 from generator.toolchain.elf import ElfImage
 
@@ -87,6 +88,8 @@ class Case:
     output_bytes: int
     over: tuple[int, int] | None = None
     """Position of the input that the output overlaps and by how much it starts below; None: alone."""
+    expected: np.ndarray | None = None
+    """What NumPy makes of it."""
 
     @property
     def values(self) -> list[int]:
@@ -127,13 +130,15 @@ def _members(candidate: Candidate) -> str:
 
 def driver_source(candidate: Candidate) -> str:
     """C of ``run_case``: words are the blob's size, the offsets of the arguments, then the members."""
-    arguments = [f"(const {t} *)(blob + at[{i}])" for i, t in enumerate(candidate.input_types)]
-    arguments += [
-        f"(const {t.c_type} *)(blob + at[{len(arguments) + i}])" for i, t in enumerate(candidate.tables)
-    ]
-    if candidate.scratch_bytes:
-        arguments.append(f"({candidate.scratch_type} *)(blob + at[{len(arguments)}])")
-    arguments.append(f"({candidate.output_type} *)(blob + at[{len(arguments)}])")
+    regions = [f"(const {t} *)(blob + at[{i}])" for i, t in enumerate(candidate.input_types)]
+    arguments = list(regions)
+    if candidate.inputs_as_list:
+        arguments = [f"(const {candidate.input_types[0]} *const[]){{{', '.join(regions)}}}"]
+    types = [f"const {t.c_type}" for t in candidate.tables]
+    types += [candidate.scratch_type] if candidate.scratch_bytes else []
+    types.append(candidate.output_type)
+    arguments += [f"({t} *)(blob + at[{len(regions) + i}])" for i, t in enumerate(types)]
+    count = len(regions) + len(types)
     return f"""
 #include <stdint.h>
 #include <stdlib.h>
@@ -144,7 +149,7 @@ static inline float as_float(int32_t bits) {{ float f; memcpy(&f, &bits, 4); ret
 void run_case(uint8_t *blob)
 {{
     const int32_t *at = (const int32_t *)blob;
-    const int32_t *v = at + {len(arguments)};
+    const int32_t *v = at + {count};
     (void)as_float;
     const struct {candidate.params_type} p = {{
 {_members(candidate)}
@@ -292,7 +297,8 @@ class KernelBench:
 
 
 def _key(candidate: Candidate) -> str:
-    return candidate.function
+    listed = f"_{len(candidate.input_types)}" if candidate.inputs_as_list else f"_{len(candidate.tables)}"
+    return candidate.function + listed
 
 
 def _compile(command: list[str], source: Path, program: Path, libraries: list[str]) -> None:
@@ -317,17 +323,25 @@ def _output(case: Case, blob: Blob, after: bytes) -> bytes:
 
 
 def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
-    """The model's only operator, after fusing, with each kernel that can run it, wherever it can write."""
+    """Every operator of the model, after fusing, with each kernel that can run it, wherever it can write.
+
+    Without ``inputs``, only what there is to run.
+    """
     graph = fuse(read_tflite_bytes(model, "case", "case"))
-    (operator,) = graph.operators
-    data = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
-    output_bytes = graph.result(operator).size_bytes
-    sources = list(graph.activations_in(operator))
+    values = run_graph(graph, inputs) if inputs else {}
     cases = []
-    for candidate in KERNELS[type(operator.attributes)](graph, operator):
-        fits = [p for p in candidate.in_place if output_bytes <= sources[p].size_bytes]
-        below = [] if candidate.overlap_bytes is None else [(0, candidate.overlap_bytes)]
-        cases += [
-            Case(candidate, data, output_bytes, over) for over in (None, *((p, 0) for p in fits), *below)
-        ]
+    for operator in graph.operators:
+        if isinstance(operator.attributes, Reshape):
+            continue
+        result = graph.result(operator)
+        sources = list(graph.activations_in(operator))
+        data = tuple(np.ascontiguousarray(values[t.index]).tobytes() for t in sources if t.index in values)
+        expected = values[result.index] if inputs else np.empty(0)
+        for candidate in KERNELS[type(operator.attributes)](graph, operator):
+            fits = [p for p in candidate.in_place if result.size_bytes <= sources[p].size_bytes]
+            below = [] if candidate.overlap_bytes is None else [(0, candidate.overlap_bytes)]
+            cases += [
+                Case(candidate, data, result.size_bytes, over, expected)
+                for over in (None, *((p, 0) for p in fits), *below)
+            ]
     return graph, cases

@@ -9,24 +9,33 @@ from collections.abc import Callable, Mapping
 from generator.graph import (
     Add,
     Attributes,
+    Binary,
+    Concatenation,
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
     FullyConnected,
     Graph,
-    Logistic,
     Operator,
+    Pad,
     Pool2D,
     PooledConv2D,
     Quantize,
+    Reduce,
+    Select,
     Softmax,
+    Unary,
+    View,
 )
+from generator.plan.kernels.binary import add, binary
 from generator.plan.kernels.candidate import Candidate, Table
 from generator.plan.kernels.convolution import conv_2d, pooled_conv_2d
 from generator.plan.kernels.depthwise import depthwise_conv_2d
-from generator.plan.kernels.elementwise import add, dequantize, logistic, quantize, softmax
+from generator.plan.kernels.elementwise import dequantize, quantize, softmax, unary
 from generator.plan.kernels.fully_connected import fully_connected
+from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
+from generator.plan.kernels.reduction import reduce
 
 Registry = Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]]
 """What gives the kernels for each kind of operator."""
@@ -38,10 +47,16 @@ KERNELS: Registry = {
     FullyConnected: fully_connected,
     Pool2D: pool_2d,
     Add: add,
+    Binary: binary,
+    Unary: unary,
+    Reduce: reduce,
     Softmax: softmax,
-    Logistic: logistic,
     Quantize: quantize,
     Dequantize: dequantize,
+    View: view,
+    Select: select,
+    Pad: pad,
+    Concatenation: concatenation,
 }
 
 __all__ = ["KERNELS", "Candidate", "Registry", "Table"]

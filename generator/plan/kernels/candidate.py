@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import INT32_MAX, Multiplier, wrap_int32
+from generator.arithmetic.fixedpoint import INT32_MAX, Multiplier, wrap_int32
+from generator.arithmetic.requantize import activation_range
 from generator.graph import Activation, Conv2D, DepthwiseConv2D, Graph, Operator, Quantization
 from generator.plan.cost import COSTS, Work
 from generator.plan.packing import GROUP, channel_lines, number_lines
-from generator.requantize import activation_range
 
 _CHANNEL_BYTES = 12  # struct fc_channel
 _DOWN_CHANNEL_BYTES = 16  # struct fc_down_channel
@@ -47,9 +47,12 @@ class Candidate:
     scratch_bytes: int = 0
     scratch_type: str = ""
     input_types: tuple[str, ...] = ("int8_t",)
+    """Of the inputs that are no constants."""
+    inputs_as_list: bool = False
+    """The inputs come as one array of pointers."""
     output_type: str = "int8_t"
     in_place: tuple[int, ...] = ()
-    """Input positions whose buffer the output may take over from its first byte."""
+    """Which of the inputs that are no constants the output may take over from the first byte."""
     overlap_bytes: int | None = None
     """So far below its first input, or farther, the output may start and overlap it: what the kernel writes
     over, it has read. None: never."""

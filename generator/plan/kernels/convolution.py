@@ -8,7 +8,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import Multiplier
+from generator.arithmetic.fixedpoint import Multiplier
+from generator.arithmetic.requantize import conv_multipliers
 from generator.graph import Activation, Conv2D, Graph, Operator, PooledConv2D
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
@@ -39,7 +40,6 @@ from generator.plan.packing import (
     in_gathered_order,
     pack_pairs,
 )
-from generator.requantize import conv_multipliers
 
 _TILES_TOGETHER = (1, 2, 3, 4, 6, 8)
 """Tiles that may be gathered before any meets the weights."""

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.arithmetic.requantize import conv_multipliers
 from generator.graph import DepthwiseConv2D, Graph, Operator
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
@@ -23,7 +24,6 @@ from generator.plan.kernels.candidate import (
 )
 from generator.plan.kernels.depthwise_planes import plane_candidates
 from generator.plan.packing import GROUP
-from generator.requantize import conv_multipliers
 
 
 def depthwise_conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.arithmetic.requantize import activation_range, conv_multipliers
 from generator.graph import DepthwiseConv2D, Graph, Operator
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
@@ -18,7 +19,6 @@ from generator.plan.kernels.candidate import (
     fields,
     weight_table,
 )
-from generator.requantize import activation_range, conv_multipliers
 
 LANES = 4
 _SCRATCH_TARGET_BYTES = 4096

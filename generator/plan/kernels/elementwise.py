@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Add, DType, Graph, Operator, Softmax
+from generator.arithmetic.lookup import unary_table
+from generator.arithmetic.requantize import quantize_values, softmax_exponentials
+from generator.graph import DType, Graph, Operator, Softmax, Unary
 from generator.plan.cost import Work
-from generator.plan.kernels.candidate import Candidate, Table, fields, output_range, scale_literal
-from generator.plan.kernels.linear_add import linear_add
+from generator.plan.kernels.candidate import Candidate, Table, fields
 from generator.plan.packing import number_lines
-from generator.requantize import add_scaling, logistic_table, quantize_values, softmax_exponentials
-
-
-def add(graph: Graph, operator: Operator) -> list[Candidate]:
-    """Kernels for ADD."""
-    scaling = add_scaling(graph, operator)
-    result = graph.result(operator)
-    bounds = output_range(graph, operator, cast(Add, operator.attributes).activation)
-    general = Candidate(
-        name="add",
-        function="fc_add_s8",
-        params_type="fc_add",
-        params=fields(
-            count=result.element_count,
-            left_shift=scaling.left_shift,
-            zero_point_a=scaling.input_zero_points[0],
-            zero_point_b=scaling.input_zero_points[1],
-            output_zero_point=result.quant.zero_point,
-            scale_a=scale_literal(scaling.input_multipliers[0]),
-            scale_b=scale_literal(scaling.input_multipliers[1]),
-            output_scale=scale_literal(scaling.output_multiplier),
-            **bounds,
-        ),
-        why="takes any scales",
-        work=Work(outputs=result.element_count),
-        input_types=("int8_t", "int8_t"),
-        in_place=(0, 1),
-    )
-    found = linear_add(scaling, result.quant.zero_point, bounds["output_min"], bounds["output_max"])
-    if found is None:
-        return [general]
-    linear = replace(
-        general,
-        name="add_linear",
-        function="fc_add_linear_s8",
-        params_type="fc_add_linear",
-        params=fields(count=result.element_count, **asdict(found), **bounds),
-        why="one linear function gives TFLM's result for each of the 65,536 pairs of inputs",
-    )
-    return [linear, general]
 
 
 def softmax(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -106,10 +66,11 @@ def _lookup(graph: Graph, operator: Operator, table: NDArray[np.generic], why: s
     ]
 
 
-def logistic(graph: Graph, operator: Operator) -> list[Candidate]:
-    """Kernels for LOGISTIC."""
-    table = logistic_table(graph.operand(operator, 0).quant)
-    return _lookup(graph, operator, table, "an int8 has 256 values: a table holds the sigmoid of each")
+def unary(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Kernels for all functions of one element."""
+    attributes = cast(Unary, operator.attributes)
+    table = unary_table(attributes, graph.operand(operator, 0), graph.result(operator))
+    return _lookup(graph, operator, table, "an int8 has 256 values: a table holds the result for each")
 
 
 def quantize(graph: Graph, operator: Operator) -> list[Candidate]:

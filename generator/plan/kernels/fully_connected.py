@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.arithmetic.requantize import fully_connected_multipliers
 from generator.graph import FullyConnected, Graph, Operator
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
@@ -24,7 +25,6 @@ from generator.plan.kernels.candidate import (
 )
 from generator.plan.kernels.tiles import mixed_tables
 from generator.plan.packing import BLOCK_PAIRS, GROUP, groups, pack_mixed_blocks, pack_pairs
-from generator.requantize import fully_connected_multipliers
 
 _GROUP_CYCLES = 20.0
 """Work of a block of units on a group of inputs: 32 bytes of weights."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.fixedpoint import INT32_MAX, Multiplier
-from generator.requantize import AddScaling, add_values
+from generator.arithmetic.fixedpoint import INT32_MAX, Multiplier
+from generator.arithmetic.requantize import AddScaling, add_values
 
 SHIFT = 20  # FC_ADD_SHIFT
 _INPUT_BITS = 8  # the kernel multiplies bytes that lie in the upper half of 16 bits, and drops 16

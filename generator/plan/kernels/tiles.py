@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import Multiplier, wrap_int32
+from generator.arithmetic.fixedpoint import Multiplier, wrap_int32
 from generator.graph import Quantization
 from generator.plan.kernels.candidate import DownChannel, Table, down_channels, weight_table
 from generator.plan.packing import pack_mixed_pairs

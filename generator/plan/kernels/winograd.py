@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.arithmetic.requantize import conv_multipliers
 from generator.graph import Conv2D, Graph, Operator, Padding, Pool2D, PooledConv2D, Tensor
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import (
@@ -22,7 +23,6 @@ from generator.plan.kernels.candidate import (
     weight_table,
 )
 from generator.plan.packing import GROUP, number_lines
-from generator.requantize import conv_multipliers
 
 POSITIONS = 16
 CHANNELS = 4

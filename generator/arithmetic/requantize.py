@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.fixedpoint import (
+from generator.arithmetic.fixedpoint import (
     INT32_MAX,
     IntArray,
     Multiplier,
     exp_of_negative,
     high_mul,
     input_radius,
-    logistic,
     one_over_one_plus,
     quantize_multiplier,
     round_half_away,
@@ -32,7 +31,6 @@ from generator.graph import Activation, Graph, Operator, Quantization, Tensor
 _ADD_LEFT_SHIFT = 20
 _SOFTMAX_INPUT_BITS = 5
 _SOFTMAX_SUM_BITS = 12
-_LOGISTIC_INPUT_BITS = 4
 
 
 def activation_range(activation: Activation, result: Tensor) -> tuple[int, int]:
@@ -109,24 +107,6 @@ def add_values(a: IntArray, b: IntArray, scaling: AddScaling) -> IntArray:
         )
     )
     return scale_by(wrap_int32(scaled_a + scaled_b), scaling.output_multiplier)
-
-
-def logistic_table(source: Quantization) -> NDArray[np.int8]:
-    """Output for each int8 input, index 0 for -128 (``reference/integer_ops/logistic.h``)."""
-    multiplier = quantize_multiplier(source.scale * (1 << (31 - _LOGISTIC_INPUT_BITS)))
-    radius = input_radius(_LOGISTIC_INPUT_BITS, max(multiplier.shift, 0))
-    table = np.empty(256, np.int8)
-    for index in range(256):
-        centred = index - 128 - source.zero_point
-        if centred <= -radius:
-            output = 0
-        elif centred >= radius:
-            output = 255
-        else:
-            probability = logistic(scale_by(centred, multiplier), _LOGISTIC_INPUT_BITS)
-            output = min(rounding_shift_right(probability, 23), 255)
-        table[index] = output - 128
-    return table
 
 
 def softmax_exponentials(source: Quantization, beta: float) -> NDArray[np.int32]:

@@ -125,14 +125,24 @@ def exp_of_negative(value: int, integer_bits: int) -> int:
     return result
 
 
-def one_over_one_plus(value: int) -> int:
-    """1 / (1 + value) for value in [0, 1] with 0 integer bits: three Newton steps."""
+def _newton_reciprocal(value: int) -> int:
+    """2 / (1 + value) for value in [0, 1]: three Newton steps from 0 integer bits to 2."""
     half_denominator = (value + INT32_MAX + 1) >> 1  # rounded half sum of non-negative numbers
     x = 1515870810 + high_mul(half_denominator, -1010580540)  # 48/17 - 32/17 d, 2 integer bits
     for _ in range(3):
         residual = (1 << 29) - high_mul(half_denominator, x)
         x += _saturate(high_mul(x, residual) << 2)
-    return _saturate(x << 1)
+    return x
+
+
+def one_over_one_plus(value: int) -> int:
+    """1 / (1 + value) for value in [0, 1], both with 0 integer bits."""
+    return _saturate(_newton_reciprocal(value) << 1)
+
+
+def one_minus_over_one_plus(value: int) -> int:
+    """(1 - value) / (1 + value) for value in [0, 1], both with 0 integer bits."""
+    return _saturate((_newton_reciprocal(value) - (1 << 29)) << 2)
 
 
 def logistic(value: int, integer_bits: int) -> int:
@@ -141,6 +151,39 @@ def logistic(value: int, integer_bits: int) -> int:
         return 1 << 30
     positive = one_over_one_plus(exp_of_negative(-abs(value), integer_bits))
     return positive if value > 0 else INT32_MAX - positive
+
+
+def tanh(value: int, integer_bits: int) -> int:
+    """Hyperbolic tangent, result with 0 integer bits."""
+    if value == 0:
+        return 0
+    positive = one_minus_over_one_plus(exp_of_negative(-abs(value), integer_bits + 1))
+    return positive if value > 0 else -positive
+
+
+def reciprocal(value: int) -> tuple[int, int]:
+    """1 / value, at least 1: mantissa of 31 fractional bits and right shift (``GetReciprocal``)."""
+    headroom = 32 - value.bit_length()
+    return one_over_one_plus((value << headroom) - (1 << 31)), 31 - headroom
+
+
+def reciprocal_square_root(value: int) -> Multiplier:
+    """1 / sqrt(value), 0 taken as 1: five Newton steps (``GetInvSqrtQuantizedMultiplierExp``)."""
+    if value <= 1:
+        return Multiplier(INT32_MAX, 0)
+    shift = 11
+    while value >= 1 << 29:
+        value //= 4
+        shift += 1
+    pairs = (31 - value.bit_length()) // 2 - 1
+    shift -= pairs
+    half_input = rounding_shift_right((value << 2 * pairs) >> 1, 1)  # 3 integer bits, as all below
+    x = 1 << 28
+    for _ in range(5):
+        cube = _saturate(high_mul(high_mul(x, x), x) << 6)
+        x = _saturate((high_mul((1 << 28) + (1 << 27), x) - high_mul(half_input, cube)) << 3)
+    mantissa = high_mul(x, 1518500250)  # sqrt(2) / 2
+    return Multiplier(wrap_int32(mantissa << max(-shift, 0)), -max(shift, 0))
 
 
 def input_radius(integer_bits: int, left_shift: int) -> int:

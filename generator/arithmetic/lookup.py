@@ -1,0 +1,198 @@
+"""Functions of one int8 as tables of 256 outputs, computed as TFLM computes each.
+
+Where TFLM has no int8 kernel (NEG, SQRT, RELU_N1_TO_1) the rule stands with the function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.arithmetic.fixedpoint import (
+    Multiplier,
+    input_radius,
+    logistic,
+    quantize_multiplier,
+    reciprocal_square_root,
+    round_half_away,
+    rounding_shift_right,
+    scale_by,
+    tanh,
+)
+from generator.arithmetic.requantize import activation_range
+from generator.graph import Activation, Quantization, Tensor, Unary, UnaryKind
+
+_INPUT_BITS = 4  # integer bits of the input of LOGISTIC and TANH
+_RSQRT_SHIFT = 20
+
+Output = Callable[[int], int]
+"""From an input less its zero point to the output, not yet clamped."""
+
+
+def unary_table(unary: Unary, source: Tensor, result: Tensor) -> NDArray[np.int8]:
+    """Output for each int8 input, index 0 for -128."""
+    output = _OUTPUTS[unary.kind](unary, source, result)
+    zero_point = source.quant.zero_point
+    return np.array([max(-128, min(127, output(x - zero_point))) for x in range(-128, 128)], np.int8)
+
+
+def _scaled(source: Quantization, result: Quantization) -> Multiplier:
+    return quantize_multiplier(source.scale / result.scale)
+
+
+def _clamped(activation: Activation) -> Callable[[Unary, Tensor, Tensor], Output]:
+    """RELU (``activations_common.cc``), and by the same rule RELU_N1_TO_1."""
+
+    def prepared(_: Unary, source: Tensor, result: Tensor) -> Output:
+        multiplier = _scaled(source.quant, result.quant)
+        low, high = activation_range(activation, result)
+        return lambda x: min(max(scale_by(x, multiplier) + result.quant.zero_point, low), high)
+
+    return prepared
+
+
+def _relu6(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """The input between 0 and 6; input and output have one quantization (``activations.cc``)."""
+    six = round_half_away(float(np.float32(6) / np.float32(source.quant.scale)))
+    return lambda x: min(max(x, 0), six) + result.quant.zero_point
+
+
+def _leaky_relu(unary: Unary, source: Tensor, result: Tensor) -> Output:
+    """``leaky_relu_common.cc``: products and quotients of scales in float."""
+    scale = np.float32(source.quant.scale)
+    below = quantize_multiplier(float(scale * np.float32(unary.alpha) / np.float32(result.quant.scale)))
+    above = quantize_multiplier(float(scale / np.float32(result.quant.scale)))
+    return lambda x: scale_by(x, above if x >= 0 else below) + result.quant.zero_point
+
+
+def _logistic(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """``reference/integer_ops/logistic.h``."""
+    multiplier, radius = _curve_input(source)
+
+    def output(x: int) -> int:
+        if abs(x) >= radius:
+            return -128 if x < 0 else 127
+        return rounding_shift_right(logistic(scale_by(x, multiplier), _INPUT_BITS), 23) - 128
+
+    return output
+
+
+def _tanh(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """``reference/integer_ops/tanh.h``."""
+    multiplier, radius = _curve_input(source)
+
+    def output(x: int) -> int:
+        if abs(x) >= radius:
+            return -128 if x < 0 else 127
+        return rounding_shift_right(tanh(scale_by(x, multiplier), _INPUT_BITS), 24)
+
+    return output
+
+
+def _curve_input(source: Tensor) -> tuple[Multiplier, int]:
+    multiplier = quantize_multiplier(source.quant.scale * (1 << (31 - _INPUT_BITS)))
+    return multiplier, input_radius(_INPUT_BITS, max(multiplier.shift, 0))
+
+
+def _elu(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """In float32, multiplied by the inverse of the output's scale (``elu.cc``)."""
+    inverse = np.float32(1) / np.float32(result.quant.scale)
+
+    def output(x: int) -> int:
+        real = np.float32(source.quant.scale) * np.float32(x)
+        curved = np.exp(real) - np.float32(1) if real < 0 else real
+        return round_half_away(float(curved * inverse)) + result.quant.zero_point
+
+    return output
+
+
+def _hard_swish(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """In 16 bits (``hard_swish_common.cc``, ``reference/hard_swish.h``)."""
+    fine = np.float32(1 / 128) * np.float32(source.quant.scale)
+    scaling = quantize_multiplier(float(fine / np.float32(result.quant.scale)))
+    gating = quantize_multiplier(float(fine / np.float32(3 / 32768)))
+
+    def output(x: int) -> int:
+        wide = x * 128
+        scaled = _high_mul_16(wide, _sixteen(scaling.mantissa))
+        gate = _saturate_16(wide << max(gating.shift - 1, 0))
+        gate = _high_mul_16(gate, _sixteen(gating.mantissa))
+        if gating.shift > 0:
+            gate = _saturate_16(gate << 1)
+        gate = rounding_shift_right(gate, max(-gating.shift, 0))
+        gate = (gate + (1 << 15)) >> 1
+        product = int(gate * scaled / (1 << 15))  # towards zero, exact in a double
+        return rounding_shift_right(product, max(-scaling.shift, 0)) + result.quant.zero_point
+
+    return output
+
+
+def _sixteen(mantissa: int) -> int:
+    """``DownScaleInt32ToInt16Multiplier``."""
+    return 0x7FFF if mantissa >= 0x7FFFFFFF - (1 << 15) else (mantissa + (1 << 15)) >> 16
+
+
+def _saturate_16(value: int) -> int:
+    return max(-(1 << 15), min((1 << 15) - 1, value))
+
+
+def _high_mul_16(a: int, b: int) -> int:
+    """gemmlowp's ``SaturatingRoundingDoublingHighMul`` of 16 bits."""
+    product = a * b
+    nudge = 1 << 14 if product >= 0 else 1 - (1 << 14)
+    return min(int((product + nudge) / (1 << 15)), (1 << 15) - 1)
+
+
+def _abs(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """``elementwise.cc``; unscaled between equal scales."""
+    if source.quant.scale == result.quant.scale:
+        return lambda x: abs(x) + result.quant.zero_point
+    multiplier = _scaled(source.quant, result.quant)
+    return lambda x: scale_by(abs(x), multiplier) + result.quant.zero_point
+
+
+def _rsqrt(_: Unary, source: Tensor, result: Tensor) -> Output:
+    """``elementwise.cc``. TFLM gives up on numbers below 0; here they give the greatest output, as 0 does."""
+    multiplier = quantize_multiplier(1.0 / (math.sqrt(source.quant.scale) * result.quant.scale))
+    second = Multiplier(multiplier.mantissa, multiplier.shift - _RSQRT_SHIFT)
+
+    def output(x: int) -> int:
+        if x <= 0:
+            return 127
+        root = reciprocal_square_root(x)
+        fine = scale_by(1, Multiplier(root.mantissa, root.shift + _RSQRT_SHIFT))
+        return scale_by(fine, second) + result.quant.zero_point
+
+    return output
+
+
+def _real(function: Callable[[float], float]) -> Callable[[Unary, Tensor, Tensor], Output]:
+    """In double, rounded to the nearest, halves away from zero."""
+
+    def prepared(_: Unary, source: Tensor, result: Tensor) -> Output:
+        def output(x: int) -> int:
+            steps = function(source.quant.scale * x) / result.quant.scale
+            return round_half_away(max(-512.0, min(512.0, steps))) + result.quant.zero_point
+
+        return output
+
+    return prepared
+
+
+_OUTPUTS: Mapping[UnaryKind, Callable[[Unary, Tensor, Tensor], Output]] = {
+    UnaryKind.RELU: _clamped(Activation.RELU),
+    UnaryKind.RELU_N1_TO_1: _clamped(Activation.RELU_N1_TO_1),
+    UnaryKind.RELU6: _relu6,
+    UnaryKind.LEAKY_RELU: _leaky_relu,
+    UnaryKind.LOGISTIC: _logistic,
+    UnaryKind.TANH: _tanh,
+    UnaryKind.ELU: _elu,
+    UnaryKind.HARD_SWISH: _hard_swish,
+    UnaryKind.ABS: _abs,
+    UnaryKind.RSQRT: _rsqrt,
+    UnaryKind.NEG: _real(lambda x: -x),
+    UnaryKind.SQRT: _real(lambda x: math.sqrt(max(x, 0.0))),
+}

@@ -1,0 +1,81 @@
+"""Operators with weights, and poolings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from generator.graph.attributes import Activation, Attributes, Padding
+
+
+class PoolKind(Enum):
+    """What a pooling window computes."""
+
+    MAX = "MAX_POOL_2D"
+    AVERAGE = "AVERAGE_POOL_2D"
+
+
+@dataclass(frozen=True)
+class Conv2D(Attributes):
+    """Inputs: activations NHWC, weights OHWI, optional bias int32 (O)."""
+
+    name: ClassVar[str] = "CONV_2D"
+    parameters_from: ClassVar[int | None] = 1
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: Padding
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2D(Attributes):
+    """Inputs: activations NHWC, weights 1HWC*multiplier, optional bias."""
+
+    name: ClassVar[str] = "DEPTHWISE_CONV_2D"
+    parameters_from: ClassVar[int | None] = 1
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: Padding
+    activation: Activation
+    multiplier: int
+
+
+@dataclass(frozen=True)
+class Pool2D(Attributes):
+    """Maximum or average over windows of NHWC."""
+
+    kind: PoolKind
+    window: tuple[int, int]
+    stride: tuple[int, int]
+    padding: Padding
+    activation: Activation
+
+    @property
+    def op_name(self) -> str:
+        """TFLite name of the operator."""
+        return self.kind.value
+
+
+@dataclass(frozen=True)
+class PooledConv2D(Attributes):
+    """A convolution whose result only a maximum pooling reads, without gaps or overlaps; inputs as Conv2D's.
+
+    ``convolved`` is height and width of what the convolution gives; rows and columns that no window covers
+    need not be computed.
+    """
+
+    name: ClassVar[str] = "CONV_2D+MAX_POOL_2D"
+    parameters_from: ClassVar[int | None] = 1
+    convolution: Conv2D
+    pool: Pool2D
+    convolved: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FullyConnected(Attributes):
+    """Inputs: activations flattened to rows of the weights' depth, weights OI, optional bias."""
+
+    name: ClassVar[str] = "FULLY_CONNECTED"
+    parameters_from: ClassVar[int | None] = 1
+    activation: Activation

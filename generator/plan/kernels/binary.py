@@ -1,0 +1,119 @@
+"""Functions of two elements, constant or computed, with axes repeated as needed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import cast
+
+from generator.arithmetic.binary import BinaryScaling, binary_scaling
+from generator.arithmetic.requantize import add_scaling
+from generator.graph import Add, Binary, Graph, Operator, Tensor, row_major
+from generator.plan.cost import Work
+from generator.plan.kernels.candidate import Candidate, Table, dims, fields, output_range, scale_literal
+from generator.plan.kernels.linear_add import linear_add
+from generator.plan.packing import number_lines
+
+AXES = 4
+
+
+def add(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Kernels for ADD."""
+    scaling = add_scaling(graph, operator)
+    general = _pairs(
+        graph,
+        operator,
+        "add",
+        BinaryScaling(
+            scaling.input_zero_points,
+            scaling.left_shift,
+            *scaling.input_multipliers,
+            scaling.output_multiplier,
+        ),
+    )
+    first, second, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    bounds = output_range(graph, operator, cast(Add, operator.attributes).activation)
+    found = linear_add(scaling, result.quant.zero_point, bounds["output_min"], bounds["output_max"])
+    if found is None or general.tables or not first.shape == second.shape == result.shape:
+        return [general]
+    linear = replace(
+        general,
+        name="add_linear",
+        function="fc_add_linear_s8",
+        params_type="fc_add_linear",
+        params=fields(count=result.element_count, **asdict(found), **bounds),
+        why="one linear function gives TFLM's result for each of the 65,536 pairs of inputs",
+    )
+    return [linear, general]
+
+
+def binary(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Kernels for the others."""
+    kind = cast(Binary, operator.attributes).kind
+    return [_pairs(graph, operator, kind.value.lower(), binary_scaling(kind, graph, operator))]
+
+
+def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScaling) -> Candidate:
+    """fc_each_pair: a constant comes second, as a table."""
+    attributes = cast("Add | Binary", operator.attributes)
+    operands = [graph.operand(operator, i) for i in range(2)]
+    result = graph.result(operator)
+    swapped = operands[0].is_constant
+    a, b = reversed(operands) if swapped else operands
+    zero_points = scaling.zero_points[::-1] if swapped else scaling.zero_points
+    axes = _axes(a, b, result)
+    axes = [(1, 0, 0)] * (AXES - len(axes)) + axes
+    members = {
+        f"{name}_{axis}": values[i]
+        for i, name in enumerate(("count", "a", "b"))
+        for axis, values in enumerate(axes)
+    }
+    return Candidate(
+        name=function,
+        function=f"fc_{function}_s8",
+        params_type="fc_binary",
+        params=fields(
+            **members,
+            swapped=swapped,
+            zero_point_a=zero_points[0],
+            zero_point_b=zero_points[1],
+            output_zero_point=result.quant.zero_point,
+            left_shift=scaling.left_shift,
+            scale_a=scale_literal(scaling.first),
+            scale_b=scale_literal(scaling.second),
+            output_scale=scale_literal(scaling.output),
+            **output_range(graph, operator, attributes.activation),
+        ),
+        why="takes any scales and shapes",
+        work=Work(outputs=result.element_count),
+        tables=(_operand(b),) if b.is_constant else (),
+        input_types=("int8_t",) if b.is_constant else ("int8_t", "int8_t"),
+        in_place=tuple(
+            i
+            for i, t in enumerate((a,) if b.is_constant else (a, b))
+            if t.element_count == result.element_count
+        ),
+    )
+
+
+def _operand(tensor: Tensor) -> Table:
+    lines = number_lines(tensor.values.reshape(-1).tolist())
+    comment = f"{tensor.name} {dims(tensor.shape)}"
+    return Table("operand", "int8_t", tensor.element_count, tensor.size_bytes, lines, comment)
+
+
+def _axes(a: Tensor, b: Tensor, result: Tensor) -> list[tuple[int, int, int]]:
+    """Count, stride in a and stride in b of as few axes as do, outermost first."""
+    rank = len(result.shape)
+    strides = []
+    for tensor in (a, b):
+        shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
+        strides.append([0 if n == 1 else s for n, s in zip(shape, row_major(shape), strict=True)])
+    axes: list[tuple[int, int, int]] = []
+    for count, step_a, step_b in zip(result.shape, *strides, strict=True):
+        if count == 1:
+            continue
+        if axes and axes[-1][1:] == (step_a * count, step_b * count):
+            axes[-1] = (axes[-1][0] * count, step_a, step_b)
+        else:
+            axes.append((count, step_a, step_b))
+    return axes

@@ -1,0 +1,146 @@
+"""Readers of operators that treat elements or rows alone, and of changes of type."""
+
+from __future__ import annotations
+
+import tflite
+
+from generator.graph import (
+    Activation,
+    Add,
+    Binary,
+    BinaryKind,
+    Dequantize,
+    DType,
+    Quantize,
+    Softmax,
+    Tensor,
+    Unary,
+    UnaryKind,
+)
+from generator.read.activations import fused_activation
+from generator.read.node import MAX_RANK, Node, Piece
+
+# SOFTMAX sums so many times exp(0) = 2**19 in an int32 (gemmlowp's 12 integer bits).
+MAX_SOFTMAX_DEPTH = (1 << 12) - 1
+
+_OPTIONS = {BinaryKind.SUB: "SubOptions", BinaryKind.MUL: "MulOptions", BinaryKind.DIV: "DivOptions"}
+_OUTPUTS = {UnaryKind.LOGISTIC: (1 / 256, -128), UnaryKind.TANH: (1 / 128, 0)}
+_UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
+
+
+def unary(node: Node, kind: UnaryKind) -> list[Piece]:
+    """A function of one element."""
+    if not node.arity((1,)):
+        return []
+    source, result = node.operand(0), node.outputs[0]
+    if not (node.int8(source, result) and node.same_shape(source, result)):
+        return []
+    if kind in _OUTPUTS and not _has_quantization(node, result, *_OUTPUTS[kind]):
+        return []
+    if kind is UnaryKind.RELU6 and not node.same_quantization(source, result):
+        return []
+    alpha = float(node.options(tflite.LeakyReluOptions).Alpha()) if kind is UnaryKind.LEAKY_RELU else 0.0
+    good = node.require(abs(alpha) < 1 << 20, f"alpha is {alpha}, a small number expected")
+    return node.whole(Unary(kind, alpha)) if good else []
+
+
+def add(node: Node) -> list[Piece]:
+    """ADD."""
+    if not node.arity((2,)):
+        return []
+    activation = fused_activation(node, node.options(tflite.AddOptions).FusedActivationFunction())
+    good = node.int8(node.operand(0), node.operand(1), node.outputs[0]) and _broadcasts(node)
+    return node.whole(Add(activation)) if good else []
+
+
+def binary(node: Node, kind: BinaryKind) -> list[Piece]:
+    """Another function of two elements."""
+    if not node.arity((2,)):
+        return []
+    activation = Activation.NONE
+    if kind in _OPTIONS:
+        options = node.options(getattr(tflite, _OPTIONS[kind]))
+        activation = fused_activation(node, options.FusedActivationFunction())
+    first, second, result = node.operand(0), node.operand(1), node.outputs[0]
+    good = node.int8(first, second, result) and _broadcasts(node)
+    if good and kind in _UNSCALED:
+        good = node.same_quantization(first, result) and node.same_quantization(second, result)
+    return node.whole(Binary(kind, activation)) if good else []
+
+
+def _broadcasts(node: Node) -> bool:
+    """Check two operands' shapes against the result's: axes are equal or have length 1."""
+    first, second = node.operand(0), node.operand(1)
+    rank = max(len(first.shape), len(second.shape))
+    shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in (first, second)]
+    fit = all(a == b or 1 in (a, b) for a, b in zip(*shapes, strict=True))
+    return (
+        node.require(rank <= MAX_RANK, f"{first} and {second} have more than {MAX_RANK} axes")
+        and node.require(fit, f"{first} and {second} do not fit each other")
+        and node.require(
+            not (first.is_constant and second.is_constant), f"{first} and {second} are both constant"
+        )
+        and node.result_shape([max(a, b) for a, b in zip(*shapes, strict=True)])
+    )
+
+
+def _has_quantization(node: Node, result: Tensor, scale: float, zero_point: int) -> bool:
+    return node.require(
+        result.quant.scale == scale and result.quant.zero_point == zero_point,
+        f"output {result} must have scale 1/{1 / scale:g} and zero point {zero_point}",
+    )
+
+
+def softmax(node: Node) -> list[Piece]:
+    """SOFTMAX."""
+    if not node.arity((1,)):
+        return []
+    beta = node.options(tflite.SoftmaxOptions).Beta()
+    source, result = node.operand(0), node.outputs[0]
+    if not (
+        node.int8(source, result)
+        and node.require(0 < beta < 1e6, f"beta is {beta}, a positive number expected")
+        and node.require(
+            len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
+            f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
+        )
+        and _has_quantization(node, result, 1 / 256, -128)
+        and node.same_shape(source, result)
+    ):
+        return []
+    return node.whole(Softmax(beta))
+
+
+def quantize(node: Node) -> list[Piece]:
+    """QUANTIZE."""
+    if not node.arity((1,)):
+        return []
+    source, result = node.operand(0), node.outputs[0]
+    good = node.require(
+        (source.dtype, result.dtype)
+        in {
+            (DType.FLOAT32, DType.INT8),
+            (DType.INT8, DType.INT8),
+            (DType.UINT8, DType.INT8),
+            (DType.INT8, DType.UINT8),
+        },
+        f"from {source} to {result} is not supported (float32, int8 or uint8 to int8; int8 to uint8)",
+    )
+    good = good and node.quantized_per_tensor(result)
+    good = good and (source.dtype is DType.FLOAT32 or node.quantized_per_tensor(source))
+    good = good and node.same_shape(source, result)
+    return node.whole(Quantize()) if good else []
+
+
+def dequantize(node: Node) -> list[Piece]:
+    """DEQUANTIZE."""
+    if not node.arity((1,)):
+        return []
+    source, result = node.operand(0), node.outputs[0]
+    good = node.require(
+        source.dtype in (DType.INT8, DType.UINT8) and result.dtype is DType.FLOAT32,
+        f"from {source} to {result} is not supported (int8 or uint8 to float32)",
+    )
+    good = good and node.quantized_per_tensor(source)
+    good = good and node.same_shape(source, result)
+    return node.whole(Dequantize()) if good else []

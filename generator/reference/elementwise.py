@@ -1,0 +1,101 @@
+"""Operators that treat each element alone, a row, or an axis."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from generator.arithmetic.binary import binary_scaling, binary_values
+from generator.arithmetic.lookup import unary_table
+from generator.arithmetic.reduction import reduce_values
+from generator.arithmetic.requantize import (
+    add_scaling,
+    add_values,
+    quantize_values,
+    softmax_exponentials,
+    softmax_row,
+)
+from generator.graph import (
+    Add,
+    Binary,
+    Dequantize,
+    DType,
+    Graph,
+    Operator,
+    Quantize,
+    Reduce,
+    ReduceKind,
+    Softmax,
+    Unary,
+)
+from generator.reference.values import Array, Compute, Values, finish, integers
+
+_NOT_SCALED = (ReduceKind.ARG_MAX, ReduceKind.ARG_MIN)
+
+
+def _add(graph: Graph, operator: Operator, values: Values) -> Array:
+    first, second = np.broadcast_arrays(*(integers(graph, operator, values, i) for i in range(2)))
+    return finish(
+        graph,
+        operator,
+        add_values(first, second, add_scaling(graph, operator)),
+        cast(Add, operator.attributes).activation,
+    )
+
+
+def _binary(graph: Graph, operator: Operator, values: Values) -> Array:
+    attributes = cast(Binary, operator.attributes)
+    first, second = np.broadcast_arrays(*(integers(graph, operator, values, i) for i in range(2)))
+    scaling = binary_scaling(attributes.kind, graph, operator)
+    return finish(
+        graph, operator, binary_values(attributes.kind, first, second, scaling), attributes.activation
+    )
+
+
+def _unary(graph: Graph, operator: Operator, values: Values) -> Array:
+    table = unary_table(cast(Unary, operator.attributes), graph.operand(operator, 0), graph.result(operator))
+    looked_up: Array = table[integers(graph, operator, values) + 128]
+    return looked_up
+
+
+def _reduce(graph: Graph, operator: Operator, values: Values) -> Array:
+    reduce = cast(Reduce, operator.attributes)
+    result = graph.result(operator)
+    image = integers(graph, operator, values).reshape(reduce.outer, reduce.reduced, reduce.inner)
+    if reduce.kind in _NOT_SCALED:
+        return reduce_values(reduce, image, graph.operand(operator, 0).quant, None).astype(np.int32)
+    reduced = reduce_values(reduce, image, graph.operand(operator, 0).quant, result.quant)
+    return np.clip(reduced, -128, 127).astype(np.int8)
+
+
+def _softmax(graph: Graph, operator: Operator, values: Values) -> Array:
+    source = graph.operand(operator, 0)
+    table = softmax_exponentials(source.quant, cast(Softmax, operator.attributes).beta)
+    rows = integers(graph, operator, values).reshape(-1, source.shape[-1])
+    return np.array([softmax_row([int(v) for v in row], table) for row in rows], np.int8)
+
+
+def _quantize(graph: Graph, operator: Operator, values: Values) -> Array:
+    source = graph.operand(operator, 0)
+    # A float tensor may carry the quantization that it is going to get.
+    quantization = None if source.dtype is DType.FLOAT32 else source.quantization
+    return quantize_values(values[source.index], quantization, graph.result(operator))
+
+
+def _dequantize(graph: Graph, operator: Operator, values: Values) -> Array:
+    quant = graph.operand(operator, 0).quant
+    centred = (integers(graph, operator, values) - quant.zero_point).astype(np.float32)
+    real: Array = np.float32(quant.scale) * centred
+    return real
+
+
+ELEMENTWISE: Compute = {
+    Add: _add,
+    Binary: _binary,
+    Unary: _unary,
+    Reduce: _reduce,
+    Softmax: _softmax,
+    Quantize: _quantize,
+    Dequantize: _dequantize,
+}

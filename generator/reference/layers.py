@@ -1,0 +1,139 @@
+"""Operators with weights, and poolings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+
+from generator.arithmetic.fixedpoint import IntArray, Multiplier, scale_by, wrap_int32
+from generator.arithmetic.requantize import (
+    activation_range,
+    conv_multipliers,
+    fully_connected_multipliers,
+)
+from generator.graph import (
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Graph,
+    Operator,
+    Padding,
+    Pool2D,
+    PooledConv2D,
+    PoolKind,
+    Tensor,
+)
+from generator.reference.values import Array, Compute, Values, finish, integers
+
+
+def _bias(graph: Graph, operator: Operator, channels: int) -> IntArray:
+    bias = graph.optional_operand(operator, 2)
+    return np.zeros(channels, np.int64) if bias is None else bias.values.astype(np.int64).reshape(-1)
+
+
+def _scale_channels(accumulators: IntArray, multipliers: Sequence[Multiplier]) -> IntArray:
+    columns = [scale_by(accumulators[..., c], m) for c, m in enumerate(multipliers)]
+    return np.stack(columns, axis=-1)
+
+
+def _padded(image: IntArray, padding: Padding, value: int) -> IntArray:
+    rows, columns = (padding.top, padding.bottom), (padding.left, padding.right)
+    return np.pad(image, (rows, columns, (0, 0)), constant_values=value)
+
+
+def _patches(
+    image: IntArray, window: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+) -> IntArray:
+    """(out_h, out_w, window_h, window_w, channels) of a padded HWC image."""
+    out_h = (image.shape[0] - (window[0] - 1) * dilation[0] - 1) // stride[0] + 1
+    out_w = (image.shape[1] - (window[1] - 1) * dilation[1] - 1) // stride[1] + 1
+    rows = np.arange(out_h)[:, None] * stride[0] + np.arange(window[0]) * dilation[0]
+    columns = np.arange(out_w)[:, None] * stride[1] + np.arange(window[1]) * dilation[1]
+    return image[rows[:, None, :, None], columns[None, :, None, :]]
+
+
+def _conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
+    return _convolved(graph, operator, values, cast(Conv2D, operator.attributes))
+
+
+def _pooled_conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
+    attributes = cast(PooledConv2D, operator.attributes)
+    image = _convolved(graph, operator, values, attributes.convolution)
+    return _pooled(image.astype(np.int64), attributes.pool, graph.result(operator))
+
+
+def _convolved(graph: Graph, operator: Operator, values: Values, attributes: Conv2D) -> Array:
+    weights = graph.operand(operator, 1)
+    image = integers(graph, operator, values)[0] - graph.operand(operator, 0).quant.zero_point
+    patches = _patches(
+        _padded(image, attributes.padding, 0),
+        (weights.shape[1], weights.shape[2]),
+        attributes.stride,
+        attributes.dilation,
+    )
+    sums = np.einsum("yxhwc,ohwc->yxo", patches, weights.values.astype(np.int64))
+    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[0]))
+    return finish(
+        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
+    )
+
+
+def _depthwise_conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
+    attributes = cast(DepthwiseConv2D, operator.attributes)
+    weights = graph.operand(operator, 1)
+    image = integers(graph, operator, values)[0] - graph.operand(operator, 0).quant.zero_point
+    spread = np.repeat(_padded(image, attributes.padding, 0), attributes.multiplier, axis=2)
+    patches = _patches(spread, (weights.shape[1], weights.shape[2]), attributes.stride, attributes.dilation)
+    sums = np.einsum("yxhwc,hwc->yxc", patches, weights.values.astype(np.int64)[0])
+    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[3]))
+    return finish(
+        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
+    )
+
+
+def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
+    attributes = cast(FullyConnected, operator.attributes)
+    weights = graph.operand(operator, 1)
+    rows = integers(graph, operator, values).reshape(-1, weights.shape[1])
+    rows = rows - graph.operand(operator, 0).quant.zero_point
+    sums = wrap_int32(rows @ weights.values.astype(np.int64).T + _bias(graph, operator, weights.shape[0]))
+    return finish(
+        graph,
+        operator,
+        _scale_channels(sums, fully_connected_multipliers(graph, operator)),
+        attributes.activation,
+    )
+
+
+def _pool_2d(graph: Graph, operator: Operator, values: Values) -> Array:
+    image = integers(graph, operator, values)[0]
+    return _pooled(image, cast(Pool2D, operator.attributes), graph.result(operator))
+
+
+def _pooled(image: IntArray, attributes: Pool2D, result: Tensor) -> Array:
+    outside = -(1 << 20)  # below every value; marks padding, which no window counts
+    patches = _patches(
+        _padded(image, attributes.padding, outside), attributes.window, attributes.stride, (1, 1)
+    )
+    if attributes.kind is PoolKind.MAX:
+        pooled = patches.max(axis=(2, 3))
+    else:
+        inside = patches != outside
+        count = inside.sum(axis=(2, 3))
+        total = np.where(inside, patches, 0).sum(axis=(2, 3))
+        magnitude = (np.abs(total) + count // 2) // count  # ties away from zero
+        pooled = np.where(total < 0, -magnitude, magnitude)
+    low, high = activation_range(attributes.activation, result)
+    clamped: Array = np.clip(pooled, low, high).astype(np.int8)
+    return clamped
+
+
+LAYERS: Compute = {
+    Conv2D: _conv_2d,
+    PooledConv2D: _pooled_conv_2d,
+    DepthwiseConv2D: _depthwise_conv_2d,
+    FullyConnected: _fully_connected,
+    Pool2D: _pool_2d,
+}
