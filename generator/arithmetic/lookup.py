@@ -1,4 +1,4 @@
-"""Functions of one int8 as tables of 256 outputs, computed as TFLM computes each.
+"""Functions of one byte as tables of 256 outputs, computed as TFLM computes each.
 
 Where TFLM has no int8 kernel (NEG, SQRT, RELU_N1_TO_1) the rule stands with the function.
 """
@@ -22,8 +22,18 @@ from generator.arithmetic.fixedpoint import (
     scale_by,
     tanh,
 )
-from generator.arithmetic.requantize import activation_range
-from generator.graph import Activation, Quantization, Tensor, Unary, UnaryKind
+from generator.arithmetic.requantize import activation_range, quantize_values
+from generator.graph import (
+    Activation,
+    Graph,
+    Lookup,
+    Operator,
+    Quantization,
+    Quantize,
+    Tensor,
+    Unary,
+    UnaryKind,
+)
 
 _INPUT_BITS = 4  # integer bits of the input of LOGISTIC and TANH
 _RSQRT_SHIFT = 20
@@ -37,6 +47,34 @@ def unary_table(unary: Unary, source: Tensor, result: Tensor) -> NDArray[np.int8
     output = _OUTPUTS[unary.kind](unary, source, result)
     zero_point = source.quant.zero_point
     return np.array([max(-128, min(127, output(x - zero_point))) for x in range(-128, 128)], np.int8)
+
+
+def byte_table(graph: Graph, operator: Operator) -> bytes | None:
+    """Output for each byte of the input, as :class:`Lookup` has them; None for what is no such function."""
+    attributes, source, result = operator.attributes, graph.operand(operator, 0), graph.result(operator)
+    if source.dtype.size_bytes != 1 or result.dtype.size_bytes != 1:
+        return None
+    if isinstance(attributes, Lookup):
+        return attributes.table
+    if isinstance(attributes, Unary):
+        return unary_table(attributes, source, result).tobytes()
+    if isinstance(attributes, Quantize):
+        return quantize_values(every_byte(source), source.quant, result).tobytes()
+    return None
+
+
+def every_byte(source: Tensor) -> NDArray[np.generic]:
+    """All values of an int8 or uint8 tensor in the order of :class:`Lookup`."""
+    return (np.arange(256, dtype=np.uint8) ^ 0x80).view(source.dtype.numpy)
+
+
+def float_values(unary: Unary, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The function in float32, as TFLM's float kernels compute it."""
+    function = _FLOATS.get(unary.kind)
+    if function is None:
+        raise ValueError(f"{unary.kind.value} has no float32 kernel")
+    with np.errstate(all="ignore"):
+        return np.asarray(function(values, np.float32(unary.alpha)), np.float32)
 
 
 def _scaled(source: Quantization, result: Quantization) -> Multiplier:
@@ -195,4 +233,30 @@ _OUTPUTS: Mapping[UnaryKind, Callable[[Unary, Tensor, Tensor], Output]] = {
     UnaryKind.RSQRT: _rsqrt,
     UnaryKind.NEG: _real(lambda x: -x),
     UnaryKind.SQRT: _real(lambda x: math.sqrt(max(x, 0.0))),
+}
+
+_FloatFunction = Callable[[NDArray[np.float32], np.float32], NDArray[np.generic]]
+_ONE, _THREE, _SIX = np.float32(1), np.float32(3), np.float32(6)
+
+_FLOATS: Mapping[UnaryKind, _FloatFunction] = {
+    UnaryKind.RELU: lambda x, _: np.maximum(x, np.float32(0)),
+    UnaryKind.RELU6: lambda x, _: np.clip(x, np.float32(0), _SIX),
+    UnaryKind.RELU_N1_TO_1: lambda x, _: np.clip(x, -_ONE, _ONE),
+    UnaryKind.LEAKY_RELU: lambda x, alpha: np.where(x > 0, x, x * alpha),
+    UnaryKind.ELU: lambda x, _: np.where(x < 0, np.expm1(x), x),
+    UnaryKind.HARD_SWISH: lambda x, _: x * np.clip(x + _THREE, np.float32(0), _SIX) / _SIX,
+    UnaryKind.LOGISTIC: lambda x, _: _ONE / (_ONE + np.exp(-x)),
+    UnaryKind.TANH: lambda x, _: np.tanh(x),
+    UnaryKind.ABS: lambda x, _: np.abs(x),
+    UnaryKind.NEG: lambda x, _: -x,
+    UnaryKind.SQRT: lambda x, _: np.sqrt(x),
+    UnaryKind.RSQRT: lambda x, _: _ONE / np.sqrt(x),
+    UnaryKind.EXP: lambda x, _: np.exp(x),
+    UnaryKind.LOG: lambda x, _: np.log(x),
+    UnaryKind.SIN: lambda x, _: np.sin(x),
+    UnaryKind.COS: lambda x, _: np.cos(x),
+    UnaryKind.SQUARE: lambda x, _: x * x,
+    UnaryKind.CEIL: lambda x, _: np.ceil(x),
+    UnaryKind.FLOOR: lambda x, _: np.floor(x),
+    UnaryKind.ROUND: lambda x, _: np.rint(x),
 }

@@ -1,91 +1,36 @@
-"""Passes over the Graph. Each keeps every output of the network bit for bit."""
+"""Rewrites of the graph that keep every output bit for bit."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from generator.fuse.lookups import compose_lookups
+from generator.fuse.movements import merge_views
+from generator.fuse.padding import pad_in_convolutions
+from generator.fuse.pooling import pool_in_convolutions
+from generator.fuse.quantizing import quantize_early
+from generator.fuse.reshapes import drop_unread, merge_reshapes
+from generator.graph import Graph
 
-from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, PoolKind, Reshape, Tensor
+__all__ = [
+    "compose_lookups",
+    "drop_unread",
+    "fuse",
+    "merge_reshapes",
+    "merge_views",
+    "pad_in_convolutions",
+    "pool_in_convolutions",
+    "quantize_early",
+]
 
 
 def fuse(graph: Graph) -> Graph:
     """All passes, in order."""
-    return pool_in_convolutions(drop_unread(merge_reshapes(graph)))
-
-
-def merge_reshapes(graph: Graph) -> Graph:
-    """A reshape of a reshape reads the first one's source; a reshape of a constant is a constant."""
-    tensors = dict(graph.tensors)
-    source_of: dict[int, int] = {}
-    operators = []
-    for operator in graph.operators:
-        if isinstance(operator.attributes, Reshape) and operator.inputs[0] is not None:
-            source = source_of.get(operator.inputs[0], operator.inputs[0])
-            source_of[operator.outputs[0]] = source
-            result = tensors[operator.outputs[0]]
-            if tensors[source].is_constant and result.index not in graph.outputs:
-                tensors[result.index] = replace(result, data=tensors[source].data)
-                continue
-            # The second input only repeats the output's shape, which the result tensor holds.
-            operators.append(replace(operator, inputs=(source,)))
-            continue
-        operators.append(operator)
-    return replace(graph, tensors=tensors, operators=tuple(operators))
-
-
-def drop_unread(graph: Graph) -> Graph:
-    """Operators whose results nobody reads, and tensors that no operator touches, disappear."""
-    live = set(graph.outputs)
-    kept = []
-    for operator in reversed(graph.operators):
-        if live.isdisjoint(operator.outputs):
-            continue
-        kept.append(operator)
-        live.update(i for i in operator.inputs if i is not None)
-    live.update(graph.inputs)
-    tensors: dict[int, Tensor] = {i: t for i, t in graph.tensors.items() if i in live}
-    return replace(graph, tensors=tensors, operators=tuple(reversed(kept)))
-
-
-def pool_in_convolutions(graph: Graph) -> Graph:
-    """A convolution that only a maximum pooling reads becomes one operator with it.
-
-    Its full result then never exists. The windows must tile: no padding, strides equal to the window.
-    """
-    pools: dict[int, Operator] = {}
-    for operator in graph.operators:
-        pool = _pool_that_alone_reads(graph, operator)
-        if pool is not None:
-            pools[operator.outputs[0]] = pool
-    absorbed = {pool.outputs[0] for pool in pools.values()}
-    operators = tuple(
-        _pooled(graph, operator, pools[operator.outputs[0]]) if operator.outputs[0] in pools else operator
-        for operator in graph.operators
-        if operator.outputs[0] not in absorbed
-    )
-    return drop_unread(replace(graph, operators=operators))
-
-
-def _pool_that_alone_reads(graph: Graph, operator: Operator) -> Operator | None:
-    if not isinstance(operator.attributes, Conv2D) or operator.outputs[0] in graph.outputs:
-        return None
-    readers = list(graph.readers(operator.outputs[0]))
-    pool = readers[0].attributes if len(readers) == 1 else None
-    tiles = (
-        isinstance(pool, Pool2D)
-        and pool.kind is PoolKind.MAX
-        and pool.padding.is_none
-        and pool.stride == pool.window
-    )
-    return readers[0] if tiles else None
-
-
-def _pooled(graph: Graph, operator: Operator, reader: Operator) -> Operator:
-    convolution, pool = operator.attributes, reader.attributes
-    if not isinstance(convolution, Conv2D) or not isinstance(pool, Pool2D):
-        raise TypeError(f"{operator} and {reader} are no convolution and pooling")
-    _, height, width, _ = graph.result(operator).shape
-    return replace(
-        operator,
-        attributes=PooledConv2D(convolution, pool, (height, width)),
-        outputs=reader.outputs,
-    )
+    for rewrite in (
+        quantize_early,
+        merge_views,
+        merge_reshapes,
+        compose_lookups,
+        pad_in_convolutions,
+        pool_in_convolutions,
+    ):
+        graph = drop_unread(rewrite(graph))
+    return graph

@@ -24,6 +24,14 @@ class UnaryKind(Enum):
     NEG = "NEG"
     SQRT = "SQRT"
     RSQRT = "RSQRT"
+    EXP = "EXP"
+    LOG = "LOG"
+    SIN = "SIN"
+    COS = "COS"
+    SQUARE = "SQUARE"
+    CEIL = "CEIL"
+    FLOOR = "FLOOR"
+    ROUND = "ROUND"
 
 
 class BinaryKind(Enum):
@@ -51,7 +59,10 @@ class ReduceKind(Enum):
 
 @dataclass(frozen=True)
 class Unary(Attributes):
-    """A function of each element. ``alpha``: slope of LEAKY_RELU below 0."""
+    """A function of each element, int8 or float32. ``alpha``: slope of LEAKY_RELU below 0.
+
+    Only float32, between DEQUANTIZE and QUANTIZE: EXP, LOG, SIN, COS, SQUARE, CEIL, FLOOR, ROUND.
+    """
 
     kind: UnaryKind
     alpha: float = 0.0
@@ -60,6 +71,22 @@ class Unary(Attributes):
     def op_name(self) -> str:
         """TFLite name of the operator."""
         return self.kind.value
+
+
+@dataclass(frozen=True)
+class Lookup(Attributes):
+    """Any function of one byte. ``table``: output bytes, that of an int8 -128 first, of a uint8 128 first.
+
+    ``tflite_name`` names all operators that it does the work of.
+    """
+
+    tflite_name: str
+    table: bytes
+
+    @property
+    def op_name(self) -> str:
+        """TFLite names of the operators."""
+        return self.tflite_name
 
 
 @dataclass(frozen=True)

@@ -25,23 +25,41 @@ MAX_SOFTMAX_DEPTH = (1 << 12) - 1
 
 _OPTIONS = {BinaryKind.SUB: "SubOptions", BinaryKind.MUL: "MulOptions", BinaryKind.DIV: "DivOptions"}
 _OUTPUTS = {UnaryKind.LOGISTIC: (1 / 256, -128), UnaryKind.TANH: (1 / 128, 0)}
+_FLOAT_ONLY = (
+    UnaryKind.EXP,
+    UnaryKind.LOG,
+    UnaryKind.SIN,
+    UnaryKind.COS,
+    UnaryKind.SQUARE,
+    UnaryKind.CEIL,
+    UnaryKind.FLOOR,
+    UnaryKind.ROUND,
+)
 _UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 
 
 def unary(node: Node, kind: UnaryKind) -> list[Piece]:
-    """A function of one element."""
+    """A function of one element, int8 or float32; of the latter, fusing makes a table."""
     if not node.arity((1,)):
         return []
     source, result = node.operand(0), node.outputs[0]
-    if not (node.int8(source, result) and node.same_shape(source, result)):
-        return []
-    if kind in _OUTPUTS and not _has_quantization(node, result, *_OUTPUTS[kind]):
-        return []
-    if kind is UnaryKind.RELU6 and not node.same_quantization(source, result):
-        return []
     alpha = float(node.options(tflite.LeakyReluOptions).Alpha()) if kind is UnaryKind.LEAKY_RELU else 0.0
-    good = node.require(abs(alpha) < 1 << 20, f"alpha is {alpha}, a small number expected")
+    in_float = source.dtype is result.dtype is DType.FLOAT32
+    good = (
+        node.require(abs(alpha) < 1 << 20, f"alpha is {alpha}, a small number expected")
+        and node.require(in_float or kind not in _FLOAT_ONLY, f"tensor {source} must be float32")
+        and (in_float or _quantized_unary(node, kind))
+        and node.same_shape(source, result)
+    )
     return node.whole(Unary(kind, alpha)) if good else []
+
+
+def _quantized_unary(node: Node, kind: UnaryKind) -> bool:
+    source, result = node.operand(0), node.outputs[0]
+    good = node.int8(source, result)
+    if good and kind in _OUTPUTS:
+        return _has_quantization(node, result, *_OUTPUTS[kind])
+    return good and (kind is not UnaryKind.RELU6 or node.same_quantization(source, result))
 
 
 def add(node: Node) -> list[Piece]:

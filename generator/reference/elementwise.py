@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from generator.arithmetic.binary import binary_scaling, binary_values
-from generator.arithmetic.lookup import unary_table
+from generator.arithmetic.lookup import float_values, unary_table
 from generator.arithmetic.reduction import reduce_values
 from generator.arithmetic.requantize import (
     add_scaling,
@@ -22,6 +23,7 @@ from generator.graph import (
     Dequantize,
     DType,
     Graph,
+    Lookup,
     Operator,
     Quantize,
     Reduce,
@@ -29,7 +31,7 @@ from generator.graph import (
     Softmax,
     Unary,
 )
-from generator.reference.values import Array, Compute, Values, finish, integers
+from generator.reference.values import Array, Compute, Values, finish, integers, operand
 
 _NOT_SCALED = (ReduceKind.ARG_MAX, ReduceKind.ARG_MIN)
 
@@ -54,8 +56,17 @@ def _binary(graph: Graph, operator: Operator, values: Values) -> Array:
 
 
 def _unary(graph: Graph, operator: Operator, values: Values) -> Array:
-    table = unary_table(cast(Unary, operator.attributes), graph.operand(operator, 0), graph.result(operator))
+    attributes, source = cast(Unary, operator.attributes), graph.operand(operator, 0)
+    if source.dtype is DType.FLOAT32:
+        return float_values(attributes, cast("NDArray[np.float32]", operand(graph, operator, values)))
+    table = unary_table(attributes, source, graph.result(operator))
     looked_up: Array = table[integers(graph, operator, values) + 128]
+    return looked_up
+
+
+def _lookup(graph: Graph, operator: Operator, values: Values) -> Array:
+    table = np.frombuffer(cast(Lookup, operator.attributes).table, graph.result(operator).dtype.numpy)
+    looked_up: Array = table[operand(graph, operator, values).view(np.uint8) ^ 0x80]
     return looked_up
 
 
@@ -94,6 +105,7 @@ ELEMENTWISE: Compute = {
     Add: _add,
     Binary: _binary,
     Unary: _unary,
+    Lookup: _lookup,
     Reduce: _reduce,
     Softmax: _softmax,
     Quantize: _quantize,

@@ -16,6 +16,7 @@ from generator.graph import (
     Dequantize,
     FullyConnected,
     Graph,
+    Lookup,
     Operator,
     Pad,
     Pool2D,
@@ -31,7 +32,7 @@ from generator.plan.kernels.binary import add, binary
 from generator.plan.kernels.candidate import Candidate, Table
 from generator.plan.kernels.convolution import conv_2d, pooled_conv_2d
 from generator.plan.kernels.depthwise import depthwise_conv_2d
-from generator.plan.kernels.elementwise import dequantize, quantize, softmax, unary
+from generator.plan.kernels.elementwise import dequantize, lookup, quantize, softmax
 from generator.plan.kernels.fully_connected import fully_connected
 from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
@@ -48,7 +49,8 @@ KERNELS: Registry = {
     Pool2D: pool_2d,
     Add: add,
     Binary: binary,
-    Unary: unary,
+    Unary: lookup,
+    Lookup: lookup,
     Reduce: reduce,
     Softmax: softmax,
     Quantize: quantize,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from generator.arithmetic.lookup import unary_table
-from generator.arithmetic.requantize import quantize_values, softmax_exponentials
-from generator.graph import DType, Graph, Operator, Softmax, Unary
+from generator.arithmetic.lookup import byte_table
+from generator.arithmetic.requantize import softmax_exponentials
+from generator.graph import DType, Graph, Operator, Softmax
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Table, fields
 from generator.plan.packing import number_lines
@@ -44,33 +41,27 @@ def softmax(graph: Graph, operator: Operator) -> list[Candidate]:
     ]
 
 
-def _lookup(graph: Graph, operator: Operator, table: NDArray[np.generic], why: str) -> list[Candidate]:
+def lookup(graph: Graph, operator: Operator) -> list[Candidate]:
+    """The kernel for all functions of one byte."""
+    table = byte_table(graph, operator)
+    if table is None:
+        raise ValueError(f"{operator} is no function of a byte")
     count = graph.result(operator).element_count
-    entries = table.view(np.uint8)
     return [
         Candidate(
             name="lookup_8",
             function="fc_lookup_8",
             params_type="fc_lookup",
             params=fields(count=count),
-            why=why,
+            why="a byte has 256 values: a table holds the result for each",
             work=Work(outputs=count),
             lookups=count,
-            tables=(
-                Table("table", "uint8_t", 256, 256, number_lines(entries.tolist()), "output by input + 128"),
-            ),
+            tables=(Table("table", "uint8_t", 256, 256, number_lines(table), "output by input ^ 0x80"),),
             input_types=("uint8_t",),
             output_type="uint8_t",
             in_place=(0,),
         )
     ]
-
-
-def unary(graph: Graph, operator: Operator) -> list[Candidate]:
-    """Kernels for all functions of one element."""
-    attributes = cast(Unary, operator.attributes)
-    table = unary_table(attributes, graph.operand(operator, 0), graph.result(operator))
-    return _lookup(graph, operator, table, "an int8 has 256 values: a table holds the result for each")
 
 
 def quantize(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -94,10 +85,7 @@ def quantize(graph: Graph, operator: Operator) -> list[Candidate]:
                 in_place=(0,),
             )
         ]
-    # The table is read at byte ^ 0x80: that is input + 128 for int8; uint8 bytes come in the order below.
-    every_byte = np.arange(256, dtype=np.uint8) ^ 0x80
-    table = quantize_values(every_byte.view(source.dtype.numpy), source.quant, result)
-    return _lookup(graph, operator, table, "a byte has 256 values: a table holds the result for each")
+    return lookup(graph, operator)
 
 
 def dequantize(graph: Graph, operator: Operator) -> list[Candidate]:
