@@ -52,7 +52,7 @@ def compose_lookups(graph: Graph) -> Graph:
 
 def _refuse_float(graph: Graph, operators: Sequence[Operator]) -> None:
     left = [
-        f"{op} computes in float32, which is done only between a DEQUANTIZE and a QUANTIZE where nothing else "
+        f"{op} computes in float32: only done between a DEQUANTIZE and a QUANTIZE where nothing else "
         "reads its tensors"
         for op in operators
         if isinstance(op.attributes, Unary) and graph.operand(op, 0).dtype is DType.FLOAT32
