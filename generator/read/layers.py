@@ -83,7 +83,7 @@ def _resolve_padding(
 def _image_shapes(node: Node) -> bool:
     source, result = node.operand(0), node.outputs[0]
     return node.require(
-        len(source.shape) == 4 and len(result.shape) == 4 and source.shape[0] == result.shape[0] == 1,
+        len(source.shape) == 4 and len(result.shape) == 4 and source.shape[0] == result.shape[0],
         f"input {source} and output {result} must be 4-D with a batch of 1",
     )
 
@@ -202,6 +202,7 @@ def pool(node: Node, kind: PoolKind) -> list[Piece]:
         node.int8(source, result)
         and node.same_quantization(source, result)
         and _image_shapes(node)
+        and node.require(source.shape[0] == 1, f"input {source} must have a batch of 1")
         and _positive(node, window_h=window[0], window_w=window[1], stride_h=stride[0], stride_w=stride[1])
         and node.require(source.shape[3] == result.shape[3], f"{source} and {result} differ in channels")
     ):

@@ -13,7 +13,7 @@ from functools import partial
 import tflite
 
 from generator.graph import BinaryKind, PoolKind, ReduceKind, UnaryKind
-from generator.read import elementwise, layers, movement, reductions, resizing
+from generator.read import dilation, elementwise, layers, movement, reductions, resizing
 from generator.read.node import Node, Piece
 
 Reader = Callable[[Node], list[Piece]]
@@ -54,6 +54,8 @@ READERS: Mapping[int, Reader] = {
     _CODES.REVERSE_V2: movement.reverse,
     _CODES.SPACE_TO_DEPTH: movement.space_to_depth,
     _CODES.DEPTH_TO_SPACE: movement.depth_to_space,
+    _CODES.SPACE_TO_BATCH_ND: partial(dilation.blocks, kind=dilation.SpaceToBatch),
+    _CODES.BATCH_TO_SPACE_ND: partial(dilation.blocks, kind=dilation.BatchToSpace),
     _CODES.PAD: partial(movement.pad, name="PAD"),
     _CODES.PADV2: partial(movement.pad, name="PADV2"),
     _CODES.MIRROR_PAD: movement.mirror_pad,

@@ -15,6 +15,7 @@ import tflite
 
 from generator.errors import ModelError, UsageError
 from generator.graph import MOVEMENTS, DType, Graph, Operator, Quantization, Reshape, Tensor
+from generator.read.dilation import undilate
 from generator.read.node import LacksOptionsError, Node, Piece
 from generator.read.operators import OPERATOR_NAMES, READERS
 from generator.read.shapes import shape_values
@@ -133,6 +134,8 @@ class _Reader:
         operators: list[Operator] = []
         for i in range(self._count(subgraph.OperatorsLength())):
             operators.extend(self._operator(i, subgraph.Operators(i), tensors))
+        operators, wrong = undilate(operators, tensors, outputs)
+        self.problems.extend(wrong)
         if not self.problems:
             self._check_order(tensors, operators, inputs, outputs)
         return Graph(name, hashlib.sha256(self.data).hexdigest(), tensors, tuple(operators), inputs, outputs)

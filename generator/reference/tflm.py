@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from generator.errors import MissingToolError, ModelError
 from generator.graph import DType, Quantization, Tensor
+from generator.reference.mending import mended
 
 Array = NDArray[np.generic]
 
@@ -44,44 +45,6 @@ def _native_stderr_silenced() -> Iterator[None]:
         os.close(null)
 
 
-def _with_biases(model: bytes) -> bytes:
-    """``model`` with a bias of zeros where a DEPTHWISE_CONV_2D has none.
-
-    TFLM's reference kernel reads the absent tensor and crashes; zeros are what an absent bias means.
-    """
-    from flatbuffers import Builder
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
-    graph = tree.subgraphs[0]
-    lacking = [
-        operator
-        for operator in graph.operators
-        if tree.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.DEPTHWISE_CONV_2D
-        and (len(operator.inputs) < 3 or operator.inputs[2] == -1)
-    ]
-    if not lacking:
-        return model
-    for operator in lacking:
-        source, weights = (graph.tensors[i] for i in operator.inputs[:2])
-        channels = weights.shape[3]
-        bias = schema.TensorT()
-        bias.name, bias.shape, bias.type = "absent bias", [channels], schema.TensorType.INT32
-        bias.quantization = schema.QuantizationParametersT()
-        scales = weights.quantization.scale
-        bias.quantization.scale = [float(source.quantization.scale[0] * s) for s in scales]
-        bias.quantization.zeroPoint = [0] * len(scales)
-        zeros = schema.BufferT()
-        zeros.data = np.zeros(4 * channels, np.uint8)
-        tree.buffers.append(zeros)
-        bias.buffer = len(tree.buffers) - 1
-        graph.tensors.append(bias)
-        operator.inputs = [int(i) for i in operator.inputs[:2]] + [len(graph.tensors) - 1]
-    builder = Builder(len(model) + 4096)
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
 class Oracle:
     """A TFLM interpreter. ``name`` tells package and version."""
 
@@ -91,7 +54,7 @@ class Oracle:
         Raises MissingToolError without the package, ModelError if TFLM refuses the model.
         """
         runtime = _runtime()
-        model = _with_biases(model)
+        model = mended(model)
         config = runtime.InterpreterConfig
         kind = config.kPreserveAllTensors if keep_all else config.kAllocationRecording
         try:

@@ -205,3 +205,38 @@ def test_convolutions_pad_themselves(
     name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
     model.operator(name, [padded, weights, bias], [result], options)
     _same_outputs(model.finish([source], [result]), [name] if fused else ["PAD", name])
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize(("pads", "crop"), [((2, 2), 0), ((4, 4), 0), ((2, 3), 1), ((0, 1), 0)])
+def test_space_to_batch_around_a_convolution_is_dilation(
+    depthwise: bool, pads: tuple[int, int], crop: int
+) -> None:
+    rng = np.random.default_rng(2)
+    model = ModelBuilder()
+    size = 9 if sum(pads) % 2 else 8
+    around = np.array([pads, pads], np.int32)
+    source = model.tensor((1, size, size, 3), scale=0.02, zero_point=-4)
+    inner = (size + sum(pads)) // 2
+    parted = model.tensor((4, inner, inner, 3), scale=0.02, zero_point=-4)
+    block = model.tensor((2,), "int32", data=np.array([2, 2], np.int32))
+    model.operator("SPACE_TO_BATCH_ND", [source, block, model.tensor((2, 2), "int32", data=around)], [parted])
+    values = rng.integers(-127, 128, (1, 3, 3, 3)).astype(np.int8)
+    if not depthwise:
+        values = rng.integers(-127, 128, (3, 3, 3, 3)).astype(np.int8)
+    weights = model.tensor(values.shape, scale=[0.01] * 3, axis=3 if depthwise else 0, data=values)
+    bias = model.tensor((3,), "int32", scale=[0.0002] * 3, data=np.zeros(3, np.int32))
+    convolved = model.tensor((4, inner - 2, inner - 2, 3), scale=0.5)
+    options = schema.DepthwiseConv2DOptionsT() if depthwise else schema.Conv2DOptionsT()
+    options.padding, options.strideH, options.strideW = schema.Padding.VALID, 1, 1
+    options.dilationHFactor = options.dilationWFactor = 1
+    if depthwise:
+        options.depthMultiplier = 1
+    name = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+    model.operator(name, [parted, weights, bias], [convolved], options)
+    crops = np.array([(crop, 0), (crop, 0)], np.int32)
+    result = model.tensor((1, 2 * inner - 4 - crop, 2 * inner - 4 - crop, 3), scale=0.5)
+    model.operator(
+        "BATCH_TO_SPACE_ND", [convolved, block, model.tensor((2, 2), "int32", data=crops)], [result]
+    )
+    _same_outputs(model.finish([source], [result]), [name])
