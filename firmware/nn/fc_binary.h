@@ -14,6 +14,7 @@ struct fc_binary {
     int32_t zero_point_a, zero_point_b, output_zero_point;
     int32_t left_shift;
     struct fc_scale scale_a, scale_b, output_scale; /* what is not used may be 0 */
+    bool scale_down; /* fc_scale_down holds for output_scale, and for scale_b of PRELU */
     int32_t output_min, output_max;
 };
 
@@ -28,12 +29,14 @@ FC_INLINE void fc_each_pair(const struct fc_binary *p, fc_pair_function *functio
             for (int32_t k = 0; k < p->count_2; k++) {
                 const int8_t *row_a = a + i * p->a_0 + j * p->a_1 + k * p->a_2;
                 const int8_t *row_b = b + i * p->b_0 + j * p->b_1 + k * p->b_2;
+#pragma GCC unroll 4
                 for (int32_t m = 0; m < p->count_3; m++) {
                     const int32_t value_a = row_a[m * p->a_3] - p->zero_point_a;
                     const int32_t value_b = row_b[m * p->b_3] - p->zero_point_b;
-                    const int32_t value = p->swapped ? function(p, value_b, value_a) : function(p, value_a, value_b);
-                    *output++ = (int8_t)fc_clamp(fc_wrapping_add(value, p->output_zero_point), p->output_min,
-                                                 p->output_max);
+                    const int32_t value =
+                        p->swapped ? function(p, value_b, value_a) : function(p, value_a, value_b);
+                    *output++ = fc_bounded_8(fc_wrapping_add(value, p->output_zero_point), p->output_min,
+                                             p->output_max);
                 }
             }
         }
@@ -51,25 +54,30 @@ FC_INLINE int32_t fc_scaled_b(const struct fc_binary *p, int32_t b)
     return fc_scale_any(b * (1 << p->left_shift), p->scale_b);
 }
 
+FC_INLINE int32_t fc_scaled_result(const struct fc_binary *p, int32_t value, struct fc_scale scale)
+{
+    return p->scale_down ? fc_scale_down(value, scale, 0) : fc_scale_any(value, scale);
+}
+
 FC_INLINE int32_t fc_add_pair(const struct fc_binary *p, int32_t a, int32_t b)
 {
-    return fc_scale_any(fc_wrapping_add(fc_scaled_a(p, a), fc_scaled_b(p, b)), p->output_scale);
+    return fc_scaled_result(p, fc_wrapping_add(fc_scaled_a(p, a), fc_scaled_b(p, b)), p->output_scale);
 }
 
 FC_INLINE int32_t fc_sub_pair(const struct fc_binary *p, int32_t a, int32_t b)
 {
-    return fc_scale_any(fc_scaled_a(p, a) - fc_scaled_b(p, b), p->output_scale);
+    return fc_scaled_result(p, fc_scaled_a(p, a) - fc_scaled_b(p, b), p->output_scale);
 }
 
 FC_INLINE int32_t fc_squared_difference_pair(const struct fc_binary *p, int32_t a, int32_t b)
 {
     const int32_t difference = fc_scaled_a(p, a) - fc_scaled_b(p, b);
-    return fc_scale_any(difference * difference, p->output_scale);
+    return fc_scaled_result(p, difference * difference, p->output_scale);
 }
 
 FC_INLINE int32_t fc_mul_pair(const struct fc_binary *p, int32_t a, int32_t b)
 {
-    return fc_scale_any(a * b, p->output_scale);
+    return fc_scaled_result(p, a * b, p->output_scale);
 }
 
 FC_INLINE int32_t fc_maximum_pair(const struct fc_binary *p, int32_t a, int32_t b)
@@ -87,7 +95,7 @@ FC_INLINE int32_t fc_minimum_pair(const struct fc_binary *p, int32_t a, int32_t 
 /* b is the slope below 0; its products have a scale of their own. */
 FC_INLINE int32_t fc_prelu_pair(const struct fc_binary *p, int32_t a, int32_t b)
 {
-    return a >= 0 ? fc_scale_any(a, p->output_scale) : fc_scale_any(a * b, p->scale_b);
+    return a >= 0 ? fc_scaled_result(p, a, p->output_scale) : fc_scaled_result(p, a * b, p->scale_b);
 }
 
 /* By the reciprocal of b, whose first bit is moved to the top; by 0 as by 1. */
@@ -105,10 +113,11 @@ FC_INLINE int32_t fc_div_pair(const struct fc_binary *p, int32_t a, int32_t b)
     return right > 31 ? 0 : fc_rounding_shift_right(scaled, right);
 }
 
-#define FC_BINARY_KERNEL(NAME)                                                                                 \
-    FC_INLINE void fc_##NAME##_s8(const struct fc_binary *p, const int8_t *a, const int8_t *b, int8_t *output) \
-    {                                                                                                          \
-        fc_each_pair(p, fc_##NAME##_pair, a, b, output);                                                       \
+#define FC_BINARY_KERNEL(NAME)                                                                     \
+    FC_INLINE void fc_##NAME##_s8(const struct fc_binary *p, const int8_t *a, const int8_t *b,     \
+                                  int8_t *output)                                                  \
+    {                                                                                              \
+        fc_each_pair(p, fc_##NAME##_pair, a, b, output);                                           \
     }
 
 FC_BINARY_KERNEL(add)

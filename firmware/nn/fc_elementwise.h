@@ -108,7 +108,14 @@ struct fc_lookup {
 FC_INLINE void fc_lookup_8(const struct fc_lookup *p, const uint8_t *input, const uint8_t table[256],
                            uint8_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    int32_t i = 0;
+    for (; i + 3 < p->count; i += 4) {
+        const uint32_t word = fc_load_word(input + i) ^ 0x80808080u;
+        fc_store_word(output + i, (uint32_t)table[word & 0xFFu] | (uint32_t)table[(word >> 8) & 0xFFu] << 8 |
+                                      (uint32_t)table[(word >> 16) & 0xFFu] << 16 |
+                                      (uint32_t)table[word >> 24] << 24);
+    }
+    for (; i < p->count; i++) {
         output[i] = table[input[i] ^ 0x80u];
     }
 }

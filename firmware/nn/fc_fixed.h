@@ -30,6 +30,15 @@ FC_INLINE int32_t fc_clamp(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+/* The same to int8, in one instruction where its own bounds are meant. */
+FC_INLINE int8_t fc_bounded_8(int32_t value, int32_t low, int32_t high)
+{
+    if (low == INT8_MIN && high == INT8_MAX) {
+        return (int8_t)fc_saturate_8(value);
+    }
+    return (int8_t)fc_clamp(value, low, high);
+}
+
 /* Adds as two's complement, without undefined overflow. */
 FC_INLINE int32_t fc_wrapping_add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
 
@@ -78,10 +87,7 @@ FC_INLINE int8_t fc_requantize(int32_t accumulator, struct fc_scale scale, bool 
 {
     const int32_t scaled = down ? fc_scale_down(accumulator, scale, zero_point)
                                 : fc_wrapping_add(fc_scale_any(accumulator, scale), zero_point);
-    if (low == INT8_MIN && high == INT8_MAX) {
-        return (int8_t)fc_saturate_8(scaled);
-    }
-    return (int8_t)fc_clamp(scaled, low, high);
+    return fc_bounded_8(scaled, low, high);
 }
 
 /* One output channel of the kernels that multiply activations as stored and scale down only. */

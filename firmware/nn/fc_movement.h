@@ -1,5 +1,5 @@
-/* Operators that move elements and compute nothing; offsets, strides and runs are bytes, so that any type will
- * do. Output is apart from the inputs. */
+/* Operators that move elements and compute nothing; offsets, strides and runs are bytes, so that any type
+ * will do. Output is apart from the inputs. */
 #ifndef FC_MOVEMENT_H
 #define FC_MOVEMENT_H
 
@@ -31,7 +31,7 @@ FC_INLINE void fc_fill(uint8_t *output, uint8_t value, int32_t bytes)
 
 struct fc_copy {
     int32_t count_0, count_1, count_2, count_3, count_4; /* runs along each axis, outermost first */
-    int32_t from_0, from_1, from_2, from_3, from_4;      /* what an index moves in the input, may be negative */
+    int32_t from_0, from_1, from_2, from_3, from_4;      /* what an index moves in the input, backwards too */
     int32_t to_0, to_1, to_2, to_3, to_4;                /* ... in the output */
     int32_t from, to;                                    /* where the first run begins */
     int32_t run;
@@ -43,7 +43,8 @@ FC_INLINE void fc_copy_runs(const struct fc_copy *p, const uint8_t *input, uint8
         for (int32_t j = 0; j < p->count_1; j++) {
             for (int32_t k = 0; k < p->count_2; k++) {
                 for (int32_t m = 0; m < p->count_3; m++) {
-                    const uint8_t *from = input + p->from + i * p->from_0 + j * p->from_1 + k * p->from_2 + m * p->from_3;
+                    const uint8_t *from =
+                        input + p->from + i * p->from_0 + j * p->from_1 + k * p->from_2 + m * p->from_3;
                     uint8_t *to = output + p->to + i * p->to_0 + j * p->to_1 + k * p->to_2 + m * p->to_3;
                     for (int32_t n = 0; n < p->count_4; n++) {
                         fc_copy_run(to + n * p->to_4, from + n * p->from_4, p->run);

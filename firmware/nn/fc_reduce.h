@@ -1,4 +1,4 @@
-/* int8 along one axis: input (outer, reduced, inner), output (outer, inner). Output is apart from the input. */
+/* int8 along one axis: input (outer, reduced, inner), output (outer, inner). Output is apart from input. */
 #ifndef FC_REDUCE_H
 #define FC_REDUCE_H
 

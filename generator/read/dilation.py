@@ -57,7 +57,7 @@ def blocks(node: Node, kind: type[SpaceToBatch] | type[BatchToSpace]) -> list[Pi
 def undilate(
     operators: Sequence[Operator], tensors: Mapping[int, Tensor], outputs: Iterable[int]
 ) -> tuple[list[Operator], list[str]]:
-    """``operators`` with dilated convolutions for all three, and what is wrong with those that are no such."""
+    """``operators`` with dilated convolutions for all three, and what is wrong with the others."""
     made = {op.outputs[0]: op for op in operators}
     readers: dict[int, list[Operator]] = {}
     for operator in operators:

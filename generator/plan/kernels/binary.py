@@ -14,6 +14,7 @@ from generator.plan.kernels.linear_add import linear_add
 from generator.plan.packing import number_lines
 
 AXES = 4
+_SCALED = ("add", "sub", "mul", "prelu")
 
 
 def add(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -81,6 +82,7 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
             scale_a=scale_literal(scaling.first),
             scale_b=scale_literal(scaling.second),
             output_scale=scale_literal(scaling.output),
+            scale_down=_scales_down(function, scaling),
             **output_range(graph, operator, attributes.activation),
         ),
         why="takes any scales and shapes",
@@ -93,6 +95,12 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
             if t.element_count == result.element_count
         ),
     )
+
+
+def _scales_down(function: str, scaling: BinaryScaling) -> bool:
+    """Whether fc_scale_down holds: products of operands, and sums on their common scale, stay below 2**29."""
+    scales = {"prelu": (scaling.output, scaling.second)}.get(function, (scaling.output,))
+    return function in _SCALED and all(-31 <= scale.shift <= -1 for scale in scales)
 
 
 def _operand(tensor: Tensor) -> Table:
