@@ -1,0 +1,23 @@
+"""Networks that people bring, from Keras through the whole road: the emulated firmware equals TFLM bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import firmcast
+from tests.support.keras_networks import NETWORKS, quantized
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_is_bit_exact(name: str, tmp_path: Path) -> None:
+    # Every second one with floats at its edges, which the paper prefers.
+    io = "float32" if sorted(NETWORKS).index(name) % 2 else "int8"
+    (tmp_path / f"{name}.tflite").write_bytes(quantized(name, io))
+    result = firmcast("build", f"{name}.tflite", "--json", "-q", cwd=tmp_path)
+    assert result.code == 0, result.err
+    report = result.json()
+    assert report["validation"]["bit_exact"], report["validation"]
+    assert report["validation"]["inputs"] == 32
+    assert report["latency"]["cycles"] > 0
