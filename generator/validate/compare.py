@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from generator.graph import Tensor
 from generator.link import Client
-from generator.plan import Plan
+from generator.plan import Plan, Step
 from generator.reference import Oracle
-from generator.validate.inputs import Array, TestInput
+from generator.validate.arrays import Array, as_read, bits, distances
+from generator.validate.inputs import TestInput
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ def compare(
         computed = run_on_target(client, plan, given)
         for want, have in zip(expected, computed, strict=True):
             flat = want.reshape(-1)
-            differing = int(np.count_nonzero(_bits(flat) != _bits(have)))
+            differing = int(np.count_nonzero(bits(flat) != bits(have)))
             elements += flat.size
             mismatches += differing
             if differing:
-                largest = max(largest, _largest_difference(flat, have))
+                largest = max(largest, float(distances(flat, have).max()))
                 culprit = culprit or given
         if progress is not None:
             progress(number + 1, len(inputs))
@@ -95,48 +95,36 @@ def run_on_target(client: Client, plan: Plan, given: TestInput) -> list[Array]:
     ]
 
 
+def run_step(client: Client, step: Step, given: TestInput) -> Array:
+    """Flat output of one step, in the tensor's layout as planned."""
+    _write(client, given)
+    client.run(stop_after=step.index)
+    return _values(client.read_step(step.index), step.output)
+
+
 def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput) -> FirstDifference | None:
     """Run the network step by step; None if every step agrees."""
     oracle = Oracle(model, keep_all=True)
     oracle.run(given.values)
     for step in plan.steps:
-        _write(client, given)
-        client.run(stop_after=step.index)
-        have = _values(client.read_step(step.index), step.output)
-        want, comparable = _as_simplified(oracle.tensor(step.output.index), step.output)
-        wrong = np.flatnonzero(comparable & (_bits(want) != _bits(have)))
+        want = oracle.tensor(step.output.index)
+        have, known = as_read(run_step(client, step, given), step.output, want.shape)
+        wrong = np.argwhere(known & (bits(want) != bits(have)))
         if wrong.size:
-            place = int(wrong[0])
+            place = tuple(int(index) for index in wrong[0])
             return FirstDifference(
                 given.name,
                 step.name,
                 step.op,
                 step.operator_index,
                 step.output.name,
-                int(wrong.size),
-                int(np.count_nonzero(comparable)),
-                _place_as_read(place, step.output),
+                len(wrong),
+                int(np.count_nonzero(known)),
+                place,
                 float(want[place]),
                 float(have[place]),
             )
     return None
-
-
-def _as_simplified(values: Array, tensor: Tensor) -> tuple[Array, NDArray[np.bool_]]:
-    """The oracle's values in the channels that ``tensor`` still has, flat, and which of them mean a thing."""
-    if tensor.origin is None:
-        return values.reshape(-1), np.ones(tensor.element_count, np.bool_)
-    rows = tensor.element_count // len(tensor.origin)
-    kept = values.reshape(rows, -1)[:, [0 if channel is None else channel for channel in tensor.origin]]
-    meant = np.array([channel is not None for channel in tensor.origin])
-    return kept.reshape(-1), np.tile(meant, rows)
-
-
-def _place_as_read(place: int, tensor: Tensor) -> tuple[int, ...]:
-    """Index of an element in the tensor as the model file has it."""
-    *outer, channel = (int(i) for i in np.unravel_index(place, tensor.shape))
-    origin = channel if tensor.origin is None else tensor.origin[channel]
-    return (*outer, channel if origin is None else origin)
 
 
 def _write(client: Client, given: TestInput) -> None:
@@ -146,17 +134,3 @@ def _write(client: Client, given: TestInput) -> None:
 
 def _values(raw: bytes, tensor: Tensor) -> Array:
     return np.frombuffer(raw, tensor.dtype.numpy)
-
-
-def _largest_difference(want: Array, have: Array) -> float:
-    """Where one is NaN or infinite, float32's largest: a number that JSON holds too."""
-    endless = float(np.finfo(np.float32).max)
-    differing = _bits(want) != _bits(have)
-    with np.errstate(invalid="ignore"):
-        distances = np.abs(want[differing].astype(np.float64) - have[differing].astype(np.float64))
-    return float(np.nan_to_num(distances, nan=endless, posinf=endless).max())
-
-
-def _bits(values: Array) -> Array:
-    """Floats by their bits, so that NaN equals NaN and 0 differs from -0."""
-    return values.view(np.uint32) if values.dtype == np.float32 else values
