@@ -17,11 +17,11 @@ from generator.errors import MissingToolError
 _THREADS = 2
 
 
-def tensorflow() -> Any:
+def tensorflow(purpose: str = "training") -> Any:
     """Return the ``tensorflow`` module.
 
     Raises:
-        MissingToolError: it is not installed.
+        MissingToolError: it is not installed; the message says that ``purpose`` needs it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -29,7 +29,7 @@ def tensorflow() -> Any:
         with quiet():
             import tensorflow as tf
     except ImportError as error:
-        raise MissingToolError("training needs TensorFlow: pip install 'firmcast[train]'") from error
+        raise MissingToolError(f"{purpose} needs TensorFlow: pip install 'firmcast[train]'") from error
     try:
         tf.config.threading.set_intra_op_parallelism_threads(_THREADS)
         tf.config.threading.set_inter_op_parallelism_threads(_THREADS)

@@ -77,6 +77,19 @@ def load_keras(path: Path) -> Any:
     return model
 
 
+def _converter(tf: Any, model: Any) -> Any:
+    # A batch of unknown size would become SHAPE, STRIDED_SLICE and PACK before the flattening RESHAPE.
+    image_of_one = tf.keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]), name="image")
+    return tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(image_of_one, model(image_of_one)))
+
+
+def float_tflite(model_path: Path) -> bytes:
+    """Convert a Keras model as it is, in float32; raises what :func:`load_keras` raises."""
+    model = load_keras(model_path)
+    with quiet():
+        return bytes(_converter(tensorflow(), model).convert())
+
+
 def quantize(
     model_path: Path,
     data: ImageSet,
@@ -110,9 +123,7 @@ def quantize(
             image = prepare_image(train.load(index), height, width, channels)
             yield [image[np.newaxis].astype(np.float32) / 255]
 
-    # A batch of unknown size would become SHAPE, STRIDED_SLICE and PACK before the flattening RESHAPE.
-    image_of_one = tf.keras.Input(batch_shape=(1, height, width, channels), name="image")
-    converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(image_of_one, model(image_of_one)))
+    converter = _converter(tf, model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -23,10 +23,11 @@ ORDER = (
     ("requantize", "read", "fuse", "targets", "imaging"),
     ("plan", "application", "simplify"),
     ("render", "reference", "toolchain", "link"),
-    ("flash", "emulator", "validate", "report", "learn"),
+    ("flash", "emulator", "report", "learn"),
+    ("validate",),
     ("commands",),
 )
-HEAVY = ("tensorflow", "keras", "cv2", "matplotlib", "serial", "scipy")
+HEAVY = ("tensorflow", "keras", "ai_edge_litert", "cv2", "matplotlib", "serial", "scipy")
 
 
 def _run(*command: str) -> None:
