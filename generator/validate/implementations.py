@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from generator.errors import MissingToolError, UsageError
+from generator.errors import FirmcastError, MissingToolError, UsageError
 from generator.graph import DType, Graph, Tensor
 from generator.learn.keras import quiet, tensorflow
 from generator.learn.quantize import float_tflite
@@ -108,9 +108,9 @@ def float_model(path: Path, model: bytes, graph: Graph) -> Implementation | Abse
         return Absent(FLOAT, "not installed")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except FirmcastError:
+        raise
     except Exception as error:  # whatever the schema and the interpreter make of a stranger's file
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(f"{path} is no float model that LiteRT can run: {error}") from error
     sources = graph.input_tensors()
     if interpreter.inputs != [(source.shape, "float32") for source in sources]:

@@ -28,8 +28,6 @@ class Layer:
     operator_index: int
     op: str
     tensor: Tensor
-    sources: tuple[Tensor, ...]
-    """What it reads of other layers and of the network's inputs."""
     rules: Mapping[Engine, Rule]
     step: Step | None
 
@@ -112,14 +110,7 @@ def layers_of(graph: Graph, plan: Plan, indices: Sequence[int]) -> tuple[Layer, 
     """Layers of the file as read; ``indices`` are the tensors that the file itself has."""
     steps = {step.output.index: step for step in plan.steps}
     return tuple(
-        Layer(
-            o.index,
-            o.name,
-            graph.tensors[index],
-            tuple(graph.activations_in(o)),
-            rules_of(graph, o),
-            steps.get(index),
-        )
+        Layer(o.index, o.name, graph.tensors[index], rules_of(graph, o), steps.get(index))
         for o in graph.operators
         for index in o.outputs
         if index in indices
@@ -132,22 +123,17 @@ def compare_layers(
     inputs: Sequence[TestInput],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Comparison:
-    """Run every input on all of them, TFLM among them. Raises what they raise."""
+    """Run every input on all of them. Raises what they raise."""
     pairs = [_PairSums(a.key, b.key, layers) for a, b in combinations(implementations, 2)]
     own = {i.key: [_Sum(layer.tensor) for layer in layers] for i in implementations if _can_be_blamed(i)}
     for number, given in enumerate(inputs):
-        values = {i.key: i.run(given) for i in implementations}
-        seen = {i.key: _seen(i, values[i.key], layers) for i in implementations}
+        seen = {}
         for implementation in implementations:
-            have = seen[implementation.key]
+            values = implementation.run(given)
+            seen[implementation.key] = have = _seen(implementation, values, layers)
             for layer, sums in zip(layers, own.get(implementation.key, ()), strict=False):
-                if layer.tensor.index not in have:
-                    continue
-                if _agree(have, seen[Engine.TFLM.value], layer.sources):
-                    want = seen[Engine.TFLM.value][layer.tensor.index]
-                else:
-                    want = _by_rule(implementation, values[implementation.key], layer)
-                sums.add(have[layer.tensor.index], want)
+                if layer.tensor.index in have:
+                    sums.add(have[layer.tensor.index], _by_rule(implementation, values, layer))
         for pair in pairs:
             pair.add(seen, given)
         progress(number + 1, len(inputs))
@@ -170,23 +156,15 @@ def _can_be_blamed(implementation: Implementation) -> bool:
 def _seen(
     implementation: Implementation, values: Mapping[int, Array], layers: Sequence[Layer]
 ) -> dict[int, _Seen]:
-    """Results and inputs at their places as read, by index, as far as the implementation has them."""
-    tensors = {t.index: t for layer in layers for t in (layer.tensor, *layer.sources) if t.index in values}
+    """Results at their places as read, by index, as far as the implementation has them."""
+    graph = implementation.graph
     return {
-        index: as_read(values[index], tensor if graph is None else graph.tensors[index], tensor.shape)
-        for graph in (implementation.graph,)
-        for index, tensor in tensors.items()
+        tensor.index: as_read(
+            values[tensor.index], tensor if graph is None else graph.tensors[tensor.index], tensor.shape
+        )
+        for tensor in (layer.tensor for layer in layers)
+        if tensor.index in values
     }
-
-
-def _agree(first: Mapping[int, _Seen], second: Mapping[int, _Seen], tensors: Sequence[Tensor]) -> bool:
-    """Whether both show all of ``tensors``, and alike."""
-    return all(
-        t.index in first
-        and t.index in second
-        and bool(np.all(bits(first[t.index][0]) == bits(second[t.index][0]), where=first[t.index][1]))
-        for t in tensors
-    )
 
 
 def _by_rule(implementation: Implementation, values: Mapping[int, Array], layer: Layer) -> _Seen:

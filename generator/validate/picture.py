@@ -17,7 +17,7 @@ from generator.validate.show import sentence
 
 _INHERITED, _OWN, _LARGEST = "#9ecae1", "#08519c", "#d94801"
 _ROW_INCHES, _MAP_INCHES, _WIDTH_INCHES = 2.4, 4.0, 10.0
-_LEAST_PERCENT = 1e-3
+_LEAST_PERCENT = 1e-3  # what a bar begins at: shares are drawn by their logarithm
 
 
 def require_matplotlib() -> Any:
@@ -46,7 +46,7 @@ def draw(comparison: Comparison, path: Path) -> None:
     departing = sorted((p for p in pairs if p.departure), key=lambda p: TARGET not in (p.first, p.second))
     heights = [_ROW_INCHES * len(pairs)] + [_MAP_INCHES] * bool(departing)
     with mpl.rc_context(), style.context("default"):
-        figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="constrained")
+        figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="compressed")
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, pair in zip(parts[0].subplots(len(pairs), 1, squeeze=False)[:, 0], pairs, strict=True):
             (_noise if FLOAT in (pair.first, pair.second) else _profile)(axis, comparison, pair)
@@ -75,11 +75,11 @@ def _profile(axis: Any, comparison: Comparison, pair: Pair) -> None:
     """Share of differing elements, the layer's own within it, and the largest difference."""
     places = np.arange(len(comparison.layers))
     key = next(k for k in (pair.first, pair.second) if k != Engine.TFLM.value)
+    axis.set_ylim(_LEAST_PERCENT, 100.0)
+    axis.set_yscale("log")
     axis.bar(places, [_share(d) for d in pair.differences], color=_INHERITED, label="differ")
     axis.bar(places, [_share(d) for d in comparison.own[key]], 0.4, color=_OWN, label="by the layer itself")
     axis.set_ylabel("elements, %", fontsize=8)
-    axis.set_yscale("log")
-    axis.set_ylim(_LEAST_PERCENT, 100.0)
     steps = axis.twinx()
     largest = [np.nan if d is None or d.max_steps is None else d.max_steps for d in pair.differences]
     steps.plot(places, largest, ".", color=_LARGEST, label="largest")
@@ -111,7 +111,7 @@ def _map(figure: Any, comparison: Comparison, pair: Pair) -> None:
         shown = axis.imshow(plane, cmap="magma", interpolation="nearest")
         figure.colorbar(shown, ax=axis, label="steps, largest of the channels")
     both, where = sentence(comparison, pair).split("; ")[0].split(": ", 1)
-    axis.set_title(f"{both}\n{where}\nshown on {pair.departure.input_name}", fontsize=8)
+    figure.suptitle(f"{both}\n{where}\nshown on {pair.departure.input_name}", fontsize=8)
 
 
 def _plane(apart: Array) -> Array:
