@@ -80,7 +80,15 @@ case $command in
     *) install_extra image ;;
 esac
 case $command in
-    validate) install_extra serial ;;
+    validate)
+        install_extra serial
+        case "$*" in
+            *--layers* | *--float* | *--picture*)
+                install_extra litert
+                install_extra plot
+                ;;
+        esac
+        ;;
     monitor) install_extra image ;;
 esac
 exec $VENV/bin/python -m generator "$@"

@@ -1,6 +1,6 @@
 """Writes what the documentation shows from what the code and the shipped firmware really are.
 
-    python docs/generate.py          # after a build: rewrite the marked parts of README.md, and the picture
+    python docs/generate.py          # after a build: rewrite the marked parts of documents, and the picture
     python docs/generate.py --check  # exit 1 if anything would change
 
 Marked parts stand between ``<!-- NAME -->`` and ``<!-- end of NAME -->``.
@@ -12,6 +12,7 @@ import io
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,8 +29,10 @@ from generator.read import supported_operators
 from generator.report import Report
 from generator.report.tables import print_report
 from generator.targets import board_names, load_board, load_part, part_names
+from generator.validate.rules import meanings_table, rules_table
 
 README = ROOT / "README.md"
+DIFFERENCES = ROOT / "docs" / "differences.md"
 PICTURE = ROOT / "docs" / "img" / "build.svg"
 FIGURES = ROOT / "benchmarks" / "figures.json"
 PEERS = ROOT / "benchmarks" / "peers.toml"
@@ -42,7 +45,11 @@ def main(arguments: list[str]) -> int:
         print(f"{REPORT} is missing: ./run.sh build", file=sys.stderr)
         return 2
     report = Report.model_validate(json.loads(REPORT.read_text()))
-    wanted = {README: readme(README.read_text(), report), PICTURE: picture(report)}
+    wanted = {
+        README: marked(README, {"figures": figures(report), "peers": peers(), "support": support()}),
+        DIFFERENCES: marked(DIFFERENCES, {"rules": rules_table(), "meanings": meanings_table()}),
+        PICTURE: picture(report),
+    }
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     if "--check" in arguments:
         for path in stale:
@@ -55,9 +62,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def readme(text: str, report: Report) -> str:
-    """README.md with its marked parts made anew."""
-    for name, content in (("figures", figures(report)), ("peers", peers()), ("support", support())):
+def marked(document: Path, parts: Mapping[str, str]) -> str:
+    """A document with its marked parts made anew."""
+    text = document.read_text()
+    for name, content in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         assert pattern.search(text), name
         text = pattern.sub(lambda match, new=content: f"{match[1]}{new}\n{match[2]}", text)

@@ -1,8 +1,9 @@
 """Which rounding rule each layer follows, in Firmcast and TFLM and in the engines of LiteRT.
 
 Every rule here is a formula that tests/validate/test_rules.py computes in NumPy and holds against the engine
-itself, element by element. Files are those of tensorflow/tflite-micro and, behind ``tflite/``, of
-google-ai-edge/LiteRT (``tensorflow/lite/`` in TensorFlow); XNNPACK and ruy are google's repositories.
+itself, element by element, with TensorFlow 2.21 and ai-edge-litert 2.3 on x86-64. Files are those of
+tensorflow/tflite-micro and, behind ``tflite/``, of google-ai-edge/LiteRT (``tensorflow/lite/`` in
+TensorFlow); XNNPACK and ruy are google's repositories.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ DOUBLE_AWAY = Rule(
 )
 DOUBLE_UP = Rule(
     "double rounding, ties up",
-    "the same, but the second rounding takes ties up; so in TensorFlow 2.21 on x86-64, later ruy rounds once",
-    "ruy/apply_multiplier.cc",
+    "sum times a 31-bit factor, rounded to 32 bits; shifted right, rounded again, ties up both times",
+    "ruy/apply_multiplier.cc as these versions have it; later ones round once",
 )
 FLOAT32_EVEN = Rule(
     "float32 factor, ties to even",

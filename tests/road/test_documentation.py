@@ -48,7 +48,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
     fingerprint = subprocess.run(
         "cksum <pyproject.toml", shell=True, cwd=folder, capture_output=True, check=True
     ).stdout
-    for extra in ("image", "train", "serial", "test"):
+    for extra in ("image", "train", "serial", "litert", "plot", "test"):
         (environment / "firmcast" / extra).write_bytes(fingerprint)
     if SHARED.is_dir():
         (folder.parent / "shared").symlink_to(SHARED)
@@ -77,7 +77,7 @@ def test_command(document: str, command: str, copy: Path) -> None:
 
 def test_there_are_commands_to_run() -> None:
     documents = {document for document, _ in commands()}
-    assert {"README.md", "docs/hardware.md", "docs/models.md"} <= documents
+    assert {"README.md", "docs/differences.md", "docs/hardware.md", "docs/models.md"} <= documents
 
 
 def test_links_lead_somewhere() -> None:
