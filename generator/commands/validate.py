@@ -17,8 +17,7 @@ from generator.plan import Optimize
 from generator.read import read_tflite_bytes
 from generator.validate import Comparison, TestInput, compare, implementations, make_inputs
 from generator.validate.implementations import Absent, Implementation
-from generator.validate.layers import Comparison as LayerComparison
-from generator.validate.layers import compare_layers, layers_of
+from generator.validate.layers import LayerComparison, compare_layers, layers_of
 from generator.validate.picture import draw, require_matplotlib
 from generator.validate.results import results
 from generator.validate.show import as_json, print_layers

@@ -78,7 +78,7 @@ class Blame:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LayerComparison:
     """All layers, all pairs; ``own`` by implementation and layer is what the layer itself adds."""
 
     inputs: int
@@ -122,7 +122,7 @@ def compare_layers(
     implementations: Sequence[Implementation],
     inputs: Sequence[TestInput],
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Comparison:
+) -> LayerComparison:
     """Run every input on all of them. Raises what they raise."""
     pairs = [_PairSums(a.key, b.key, layers) for a, b in combinations(implementations, 2)]
     own = {i.key: [_Sum(layer.tensor) for layer in layers] for i in implementations if _can_be_blamed(i)}
@@ -137,7 +137,7 @@ def compare_layers(
         for pair in pairs:
             pair.add(seen, given)
         progress(number + 1, len(inputs))
-    return Comparison(
+    return LayerComparison(
         len(inputs),
         layers,
         tuple(implementations),

@@ -11,7 +11,7 @@ import numpy as np
 from generator.errors import MissingToolError, UsageError
 from generator.validate.arrays import Array
 from generator.validate.implementations import FLOAT, TARGET
-from generator.validate.layers import Comparison, Difference, Pair
+from generator.validate.layers import Difference, LayerComparison, Pair
 from generator.validate.rules import Engine
 from generator.validate.show import sentence
 
@@ -29,7 +29,7 @@ def require_matplotlib() -> Any:
     return mpl
 
 
-def draw(comparison: Comparison, path: Path) -> None:
+def draw(comparison: LayerComparison, path: Path) -> None:
     """Write a PNG: a profile along the layers for each implementation against TFLM, then a map.
 
     The map shows the first layer that departs, of the target if it does, else of the first that does.
@@ -61,7 +61,7 @@ def draw(comparison: Comparison, path: Path) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _titled(axis: Any, comparison: Comparison, pair: Pair) -> None:
+def _titled(axis: Any, comparison: LayerComparison, pair: Pair) -> None:
     names = {i.key: i.name for i in comparison.implementations}
     axis.set_title(f"{names[pair.first]} against {names[pair.second]}", loc="left", fontsize=8)
     axis.set_xticks(
@@ -71,7 +71,7 @@ def _titled(axis: Any, comparison: Comparison, pair: Pair) -> None:
     axis.set_xlim(-0.6, len(comparison.layers) - 0.4)
 
 
-def _profile(axis: Any, comparison: Comparison, pair: Pair) -> None:
+def _profile(axis: Any, comparison: LayerComparison, pair: Pair) -> None:
     """Share of differing elements, the layer's own within it, and the largest difference."""
     places = np.arange(len(comparison.layers))
     key = next(k for k in (pair.first, pair.second) if k != Engine.TFLM.value)
@@ -89,7 +89,7 @@ def _profile(axis: Any, comparison: Comparison, pair: Pair) -> None:
     _titled(axis, comparison, pair)
 
 
-def _noise(axis: Any, comparison: Comparison, pair: Pair) -> None:
+def _noise(axis: Any, comparison: LayerComparison, pair: Pair) -> None:
     """Signal to noise against float."""
     sqnr = [np.nan if d is None or d.sqnr_db is None else d.sqnr_db for d in pair.differences]
     axis.plot(range(len(sqnr)), sqnr, "o-", color=_OWN)
@@ -97,7 +97,7 @@ def _noise(axis: Any, comparison: Comparison, pair: Pair) -> None:
     _titled(axis, comparison, pair)
 
 
-def _map(figure: Any, comparison: Comparison, pair: Pair) -> None:
+def _map(figure: Any, comparison: LayerComparison, pair: Pair) -> None:
     """Where the first layer that departs does so: rows and columns, the largest of the channels; or bars."""
     if pair.departure is None:
         raise ValueError("nothing departs")

@@ -11,20 +11,22 @@ from rich.console import Console
 from rich.table import Table
 
 from generator.validate.implementations import FLOAT, TARGET, Absent
-from generator.validate.layers import Comparison, Difference, Layer, Pair
+from generator.validate.layers import Difference, Layer, LayerComparison, Pair
 from generator.validate.rules import Engine
 
 
-def print_layers(comparison: Comparison, absent: Sequence[Absent], console: Console) -> None:
+def print_layers(comparison: LayerComparison, absent: Sequence[Absent], console: Console) -> None:
     """The rules, the differences from TFLM, and where others depart first from the target or TFLM."""
     console.print(_rules(comparison.layers))
     console.print(_differences(comparison, absent))
+    for one in absent:
+        console.print(f"{_HEADINGS[one.key].split(',')[0]}: {one.why}", soft_wrap=True)
     for pair in comparison.pairs:
         if {TARGET, Engine.TFLM.value}.intersection((pair.first, pair.second)):
             console.print(sentence(comparison, pair), soft_wrap=True)
 
 
-def sentence(comparison: Comparison, pair: Pair) -> str:
+def sentence(comparison: LayerComparison, pair: Pair) -> str:
     """Where two depart first, by how much, and who is to blame."""
     names = {i.key: i.name for i in comparison.implementations}
     both = f"{names[pair.first]} against {names[pair.second]}"
@@ -46,7 +48,7 @@ def sentence(comparison: Comparison, pair: Pair) -> str:
     )
 
 
-def as_json(comparison: Comparison, absent: Sequence[Absent]) -> dict[str, Any]:
+def as_json(comparison: LayerComparison, absent: Sequence[Absent]) -> dict[str, Any]:
     """All of it."""
     return {
         "inputs": comparison.inputs,
@@ -75,7 +77,7 @@ def as_json(comparison: Comparison, absent: Sequence[Absent]) -> dict[str, Any]:
     }
 
 
-def _blame_json(comparison: Comparison, pair: Pair) -> dict[str, Any] | None:
+def _blame_json(comparison: LayerComparison, pair: Pair) -> dict[str, Any] | None:
     blame = comparison.blame(pair)
     if blame is None:
         return None
@@ -83,7 +85,7 @@ def _blame_json(comparison: Comparison, pair: Pair) -> dict[str, Any] | None:
     return {"layer": blame.layer, "operator_index": operator_index, "by": list(blame.by)}
 
 
-def _layer_json(comparison: Comparison, number: int) -> dict[str, Any]:
+def _layer_json(comparison: LayerComparison, number: int) -> dict[str, Any]:
     layer = comparison.layers[number]
     own = {key: differences[number] for key, differences in comparison.own.items()}
     return {
@@ -110,7 +112,7 @@ def _rules(layers: Sequence[Layer]) -> Table:
     return table
 
 
-def _differences(comparison: Comparison, absent: Sequence[Absent]) -> Table:
+def _differences(comparison: LayerComparison, absent: Sequence[Absent]) -> Table:
     """Of each implementation from TFLM."""
     table = _table(
         f"Differing from TFLM on {comparison.inputs} inputs: elements, largest difference in steps, "
@@ -132,7 +134,9 @@ def _differences(comparison: Comparison, absent: Sequence[Absent]) -> Table:
             for key, pair in pairs.items()
         ]
         elements = str(comparison.inputs * layer.tensor.element_count)
-        table.add_row(str(layer.operator_index), layer.op, elements, *cells, *(a.why for a in absent))
+        table.add_row(
+            str(layer.operator_index), layer.op, elements, *cells, *(a.why.split(":")[0] for a in absent)
+        )
     return table
 
 
@@ -174,7 +178,7 @@ def _named(layer: Layer) -> str:
     return f"operator {layer.operator_index} {layer.op}"
 
 
-def _blame(comparison: Comparison, pair: Pair) -> str:
+def _blame(comparison: LayerComparison, pair: Pair) -> str:
     blame = comparison.blame(pair)
     if blame is None:
         return "inherited from layers that cannot be compared"

@@ -27,7 +27,7 @@ from generator.simplify import simplify
 from generator.targets import load_board
 from generator.validate import TestInput, implementations, make_inputs
 from generator.validate.implementations import Absent, Implementation
-from generator.validate.layers import Blame, Comparison, Pair, compare_layers, layers_of
+from generator.validate.layers import Blame, LayerComparison, Pair, compare_layers, layers_of
 from generator.validate.picture import draw
 from generator.validate.results import results
 from generator.validate.show import as_json, print_layers
@@ -63,7 +63,7 @@ def _inputs(graph: Graph, count: int = 4) -> tuple[TestInput, ...]:
     return make_inputs(graph, Path("nowhere"), None, realistic=count // 2, noise=count - count // 2)
 
 
-def _compare(model: bytes, others: list[Implementation], count: int = 4) -> Comparison:
+def _compare(model: bytes, others: list[Implementation], count: int = 4) -> LayerComparison:
     """``others`` and TFLM."""
     graph, (_, plan) = _as_read(model), _planned(model)
     layers = layers_of(graph, plan, [r.index for r in results(model)])
@@ -83,7 +83,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield host
 
 
-def _with_target(host: Host, model: bytes) -> Comparison:
+def _with_target(host: Host, model: bytes) -> LayerComparison:
     """What the host program computes, taken for ``model``'s."""
     graph, plan = _planned(model)
     return _compare(model, [implementations.target(host.client, plan, graph, "host")])
@@ -244,7 +244,7 @@ def test_float_network_that_is_none_is_refused(tmp_path: Path) -> None:
         assert str(path) in str(raised.value)
 
 
-def _printed(comparison: Comparison, absent: tuple[Absent, ...] = ()) -> str:
+def _printed(comparison: LayerComparison, absent: tuple[Absent, ...] = ()) -> str:
     text = io.StringIO()
     print_layers(comparison, absent, Console(file=text, width=200))
     return text.getvalue()
@@ -252,15 +252,17 @@ def _printed(comparison: Comparison, absent: tuple[Absent, ...] = ()) -> str:
 
 def test_what_is_printed_and_what_is_json_agree(target: Host) -> None:
     comparison = _with_target(target, _with_other_weights(_model(), DEPTHWISE, 2))
-    absent = (Absent("litert", "not installed"),)
+    absent = (Absent("litert", "not installed"), Absent("litert_builtin", "refuses the model: too large"))
     told = json.loads(json.dumps(as_json(comparison, absent), allow_nan=False))
     text = _printed(comparison, absent)
     (pair,) = told["pairs"]
     assert pair["summary"] in text
-    assert "not installed" in text
+    assert "LiteRT: not installed" in text
+    assert "LiteRT builtin: refuses the model: too large" in text
+    assert text.count("not installed") == len(comparison.layers) + 1
     assert pair["first_departure"]["operator_index"] == 1
     assert pair["first_departure"]["blame"] == {"layer": 1, "operator_index": 1, "by": ["target"]}
-    assert told["implementations"][-1] == {"key": "litert", "name": None, "absent": "not installed"}
+    assert told["implementations"][-2] == {"key": "litert", "name": None, "absent": "not installed"}
     layer = told["layers"][1]
     assert (layer["op"], layer["rules"]["tflm"]) == ("DEPTHWISE_CONV_2D", "double rounding, ties away")
     assert layer["own"]["target"]["differing"] == pair["differences"][1]["differing"] > 0
@@ -303,8 +305,10 @@ def test_command_tells_json_before_it_fails(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert not told["bit_exact"]
     assert "operator 1" in told["first_difference"]
-    keys = [i["key"] for i in told["explanation"]["implementations"]]
-    assert keys == ["target", "tflm", "litert", "litert_builtin", "litert_reference"]
+    absent = {i["key"]: i["absent"] for i in told["explanation"]["implementations"]}
+    assert list(absent) == ["target", "tflm", "litert", "litert_builtin", "litert_reference"]
+    # Reshapes of networks made here lack what LiteRT wants of them.
+    assert [str(why).split(":")[0] for why in absent.values()] == ["None"] * 2 + ["refuses the model"] * 3
     against_tflm: Pair | Any = told["explanation"]["pairs"][0]
     assert against_tflm["first_departure"]["blame"]["by"] == ["target"]
     assert picture.is_file()
