@@ -46,7 +46,7 @@ def draw(comparison: LayerComparison, path: Path) -> None:
     departing = sorted((p for p in pairs if p.departure), key=lambda p: TARGET not in (p.first, p.second))
     heights = [_ROW_INCHES * len(pairs)] + [_MAP_INCHES] * bool(departing)
     with mpl.rc_context(), style.context("default"):
-        figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="compressed")
+        figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="constrained")
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, pair in zip(parts[0].subplots(len(pairs), 1, squeeze=False)[:, 0], pairs, strict=True):
             (_noise if FLOAT in (pair.first, pair.second) else _profile)(axis, comparison, pair)
