@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Tensor
+from generator.graph import DType, Quantization, Tensor
 
 Array = NDArray[np.generic]
 Mask = NDArray[np.bool_]
@@ -23,8 +23,14 @@ def distances(first: Array, second: Array) -> NDArray[np.float64]:
     """Absolute differences, element by element; 0 where the bits agree."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(first.astype(np.float64) - second.astype(np.float64))
-    apart[bits(first) == bits(second)] = 0.0
+    apart = np.where(bits(first) == bits(second), 0.0, apart)
     return np.nan_to_num(apart, nan=ENDLESS, posinf=ENDLESS)
+
+
+def quantization_of(tensor: Tensor) -> Quantization | None:
+    """How to read the integers of a tensor; None of floats, and of integers that stand for themselves."""
+    # A float tensor may carry the quantization that it is going to get.
+    return None if tensor.dtype is DType.FLOAT32 else tensor.quantization
 
 
 def as_read(values: Array, tensor: Tensor, shape: tuple[int, ...]) -> tuple[Array, Mask]:

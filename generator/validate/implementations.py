@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from generator.errors import FirmcastError, MissingToolError, UsageError
-from generator.graph import DType, Graph, Tensor
+from generator.graph import Graph, Tensor
 from generator.learn.keras import quiet, tensorflow
 from generator.learn.quantize import float_tflite
 from generator.link import Client
 from generator.plan import Plan
 from generator.reference import Oracle
-from generator.validate.arrays import Array
+from generator.validate.arrays import Array, quantization_of
 from generator.validate.compare import run_step
 from generator.validate.inputs import TestInput
 from generator.validate.results import Result, results, with_all_results
@@ -130,10 +130,11 @@ def float_model(path: Path, model: bytes, graph: Graph) -> Implementation | Abse
 
 def real(values: Array, tensor: Tensor) -> Array:
     """Quantized values as float32 numbers."""
-    if tensor.dtype is DType.FLOAT32:
-        return values
-    centred = values.astype(np.int64) - tensor.quant.zero_point
-    numbers: Array = centred.astype(np.float32) * np.float32(tensor.quant.scale)
+    quantization = quantization_of(tensor)
+    if quantization is None:
+        return values.astype(np.float32)
+    centred = values.astype(np.int64) - quantization.zero_point
+    numbers: Array = centred.astype(np.float32) * np.float32(quantization.scale)
     return numbers
 
 

@@ -56,7 +56,7 @@ def _pictures(
     tensors: Sequence[Tensor], folder: Path, normalization: Normalization | None, count: int
 ) -> list[TestInput]:
     tensor = tensors[0]
-    if len(tensors) != 1 or len(tensor.shape) != 4 or tensor.shape[3] not in (1, 3):
+    if len(tensors) != 1 or len(tensor.shape) != 4 or tensor.shape[0] != 1 or tensor.shape[3] not in (1, 3):
         return []
     samples = load_samples(folder) or load_samples(models_dir() / _PICTURES)
     table = pixel_values(tensor, normalization)

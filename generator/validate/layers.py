@@ -12,10 +12,10 @@ from itertools import combinations
 
 import numpy as np
 
-from generator.graph import DType, Graph, Operator, Tensor
+from generator.graph import Graph, Operator, Tensor
 from generator.plan import Plan, Step
 from generator.reference import run_graph
-from generator.validate.arrays import Array, Mask, as_read, bits, distances
+from generator.validate.arrays import Array, Mask, as_read, bits, distances, quantization_of
 from generator.validate.implementations import FLOAT, Implementation, real
 from generator.validate.inputs import TestInput
 from generator.validate.rules import Engine, Rule, rules_of
@@ -36,7 +36,7 @@ class Layer:
 class Difference:
     """How far two results are apart, over all inputs.
 
-    ``max_steps`` is in quantized steps (None between floats), ``max_real`` in real units. ``sqnr_db`` is
+    ``max_steps`` is in quantized steps (None where none are), ``max_real`` in real units. ``sqnr_db`` is
     signal to noise against float: None without float, or without noise.
     """
 
@@ -217,7 +217,8 @@ class _Sum:
     def difference(self) -> Difference | None:
         if not self.elements:
             return None
-        scale = None if self.tensor.dtype is DType.FLOAT32 else self.tensor.quant.scale
+        quantization = quantization_of(self.tensor)
+        scale = None if quantization is None else quantization.scale
         if self.against_float:
             steps, in_real = None if scale is None else self.largest / scale, self.largest
         else:

@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
 from rich.console import Console
 
 from generator.commands import attach
@@ -32,6 +34,8 @@ from generator.validate.picture import draw
 from generator.validate.results import results
 from generator.validate.show import as_json, print_layers
 from tests.app.host import Host, host_program
+from tests.nn.checks import SETTINGS, Make, seeds
+from tests.nn.operators import OPERATORS
 from tests.plan.networks import Network
 from tests.simplify.networks import Plain
 from tests.support.cli import ROOT
@@ -110,8 +114,8 @@ def test_altered_layer_is_to_blame_and_those_behind_it_inherit(target: Host) -> 
     graph = _as_read(other)
     index = comparison.layers[1].tensor.index
     apart = []
-    for given in _inputs(graph):
-        wrong, right = (run_graph(g, given.values)[index] for g in (_as_read(_model()), graph))
+    for test_input in _inputs(graph):
+        wrong, right = (run_graph(g, test_input.values)[index] for g in (_as_read(_model()), graph))
         apart.append(np.abs(wrong.astype(int) - right.astype(int)))
     assert differing[:2] == [0, sum(np.count_nonzero(a) for a in apart)]
     difference = pair.differences[1]
@@ -145,8 +149,8 @@ def test_blame_goes_to_a_hidden_layer_before(target: Host) -> None:
     layers = layers_of(_as_read(model), plan, [r.index for r in results(model)])
     tflm = implementations.tflm(model, _as_read(model))
 
-    def altered(given: TestInput) -> dict[int, Any]:
-        values = dict(tflm.run(given))
+    def altered(test_input: TestInput) -> dict[int, Any]:
+        values = dict(tflm.run(test_input))
         index = layers[2].tensor.index
         values[index] = np.full_like(values[index], 127)
         after = layers[3].tensor.index
@@ -186,6 +190,24 @@ def test_channels_that_are_gone_do_not_count(tmp_path: Path) -> None:
     assert set(np.argwhere(altered.departure.apart)[:, -1]) == {6}
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_any_operator_can_be_compared(operator: str) -> None:
+    """One that computes as TFLM does never departs itself, described in the registry or not."""
+
+    @settings(max_examples=3, **SETTINGS)
+    @given(make=OPERATORS[operator], seed=seeds)
+    def check(make: Make, seed: int) -> None:
+        model = make(np.random.default_rng(seed))
+        tflm = implementations.tflm(model, _as_read(model))
+        comparison = _compare(model, [replace(tflm, key="litert")], count=2)
+        assert comparison.layers
+        own = comparison.own["litert"]
+        assert [d.differing for d in own if d is not None] == [0] * len(comparison.layers)
+        assert comparison.pairs[0].departure is None
+
+    check()
+
+
 @pytest.mark.parametrize(("name", "operator"), [("ic01_resnet8", 2), ("sww01", 0), ("kws01_dscnn", None)])
 def test_first_departure_of_litert_is_the_first(name: str, operator: int | None, mlperf_tiny: Path) -> None:
     """By hand: LiteRT's own way to keep all tensors, TFLM's values, one after the other."""
@@ -200,10 +222,10 @@ def test_first_departure_of_litert_is_the_first(name: str, operator: int | None,
     interpreter.allocate_tensors()
     oracle = Oracle(model, keep_all=True)
     differing = [0] * len(comparison.layers)
-    for given in _inputs(_as_read(model), 2):
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], given.values[0])
+    for test_input in _inputs(_as_read(model), 2):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], test_input.values[0])
         interpreter.invoke()
-        oracle.run(given.values)
+        oracle.run(test_input.values)
         for number, layer in enumerate(comparison.layers):
             have, want = (side(layer.tensor.index) for side in (interpreter.get_tensor, oracle.tensor))
             differing[number] += int(np.count_nonzero(have != want))

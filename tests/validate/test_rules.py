@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from generator.fixedpoint import Multiplier, high_mul, quantize_multiplier, scale_by, wrap_int32
+from generator.arithmetic.fixedpoint import Multiplier, high_mul, quantize_multiplier, scale_by, wrap_int32
 from generator.graph import DType, Graph, Operator
 from generator.read import read_tflite_bytes
-from generator.reference import Oracle, integer, run_graph
+from generator.reference import Oracle, layers, run_graph
 from generator.validate import implementations, make_inputs, rules
 from generator.validate.implementations import Implementation
 from generator.validate.inputs import TestInput
@@ -179,7 +179,7 @@ def _by_formula(graph: Graph, rule: Rule, given: TestInput, monkeypatch: pytest.
     assert rule in SCALING or rule in TFLM_RULES, rule.name
     with monkeypatch.context() as patch:
         if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-            patch.setattr(integer, "scale_by", SCALING[rule])
+            patch.setattr(layers, "scale_by", SCALING[rule])
         elif rule in SCALING:
             return _requantized(graph, operator, SCALING[rule], given.values[0])
         return np.asarray(run_graph(graph, given.values)[operator.outputs[0]])
