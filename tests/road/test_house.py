@@ -18,9 +18,9 @@ PYTHON_FOLDERS = ("generator", "tests", "benchmarks", "docs", "renode")
 # A package imports only what stands on a line before it (docs/architecture.md).
 ORDER = (
     ("errors", "assets"),
-    ("fixedpoint", "graph"),
-    ("catalog",),
-    ("requantize", "read", "fuse", "targets", "imaging"),
+    ("graph",),
+    ("catalog", "arithmetic"),
+    ("read", "fuse", "targets", "imaging"),
     ("plan", "application", "simplify"),
     ("render", "reference", "toolchain", "link"),
     ("flash", "emulator", "report", "learn"),
