@@ -10,7 +10,7 @@ import numpy as np
 from generator.graph import Tensor
 from generator.link import Client
 from generator.plan import Plan, Step
-from generator.reference import Oracle
+from generator.reference import open_reference
 from generator.validate.arrays import Array, as_read, bits, distances
 from generator.validate.inputs import TestInput
 
@@ -65,7 +65,7 @@ def compare(
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Run every input on both. Raises what oracle and client raise."""
-    oracle = Oracle(model)
+    oracle = open_reference(model)
     elements = mismatches = 0
     largest = 0.0
     culprit: TestInput | None = None
@@ -104,7 +104,7 @@ def run_step(client: Client, step: Step, given: TestInput) -> Array:
 
 def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput) -> FirstDifference | None:
     """Run the network step by step; None if every step agrees."""
-    oracle = Oracle(model, keep_all=True)
+    oracle = open_reference(model, keep_all=True)
     oracle.run(given.values)
     for step in plan.steps:
         want = oracle.tensor(step.output.index)

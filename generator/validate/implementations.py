@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from generator.errors import FirmcastError, MissingToolError, UsageError
+from generator.errors import FirmcastError, MissingToolError, ModelError, UsageError
 from generator.graph import Graph, Tensor
 from generator.learn.keras import quiet, tensorflow
 from generator.learn.quantize import float_tflite
@@ -50,9 +50,12 @@ class Absent:
     why: str
 
 
-def tflm(model: bytes, graph: Graph) -> Implementation:
-    """TFLM; ``graph`` is the file as read. Raises what the oracle raises."""
-    oracle = Oracle(model, keep_all=True)
+def tflm(model: bytes, graph: Graph) -> Implementation | Absent:
+    """TFLM; ``graph`` is the file as read. Raises MissingToolError without its package."""
+    try:
+        oracle = Oracle(model, keep_all=True)
+    except ModelError as error:
+        return Absent(Engine.TFLM.value, "; ".join(error.problems))
     indices = [result.index for result in results(model)]
 
     def run(given: TestInput) -> Mapping[int, Array]:

@@ -1,4 +1,4 @@
-"""Networks that people bring, from Keras through the whole road: the emulated firmware equals TFLM bit for bit."""
+"""Networks that people bring, from Keras through the whole road: the emulated firmware equals TFLM to the bit."""
 
 from __future__ import annotations
 

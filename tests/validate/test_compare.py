@@ -19,7 +19,7 @@ from generator.fuse import fuse
 from generator.graph import Graph
 from generator.plan import Plan, make_plan
 from generator.read import read_tflite_bytes
-from generator.reference import Oracle, run_graph
+from generator.reference import Oracle, open_reference, run_graph
 from generator.report import Report
 from generator.simplify import simplify
 from generator.targets import load_board
@@ -28,6 +28,7 @@ from tests.app.host import Host, host_program
 from tests.plan.networks import Network, edited
 from tests.simplify.networks import Plain
 from tests.support import models
+from tests.support.models import ModelBuilder
 
 CONV, DEPTHWISE, DENSE = 0, 1, 4
 
@@ -234,3 +235,16 @@ def test_inputs_are_the_same_every_time_and_differ_by_seed() -> None:
     other = make_inputs(graph, Path("nowhere"), None, realistic=2, noise=4, seed=1)
     assert any((a.values[0] != b.values[0]).any() for a, b in zip(first, other, strict=True))
     assert {i.kind for i in first} == {"image", "noise"}  # three channels: pictures of the shipped model
+
+
+def test_numpy_stands_in_where_tflm_lacks_an_operator() -> None:
+    """TILE is none of TFLM's; the reference says so, and computes all the same."""
+    model = ModelBuilder()
+    source, tiled, result = (model.tensor(shape, scale=0.1) for shape in ((1, 2), (1, 6), (1, 6)))
+    times = model.tensor((2,), "int32", data=np.array([1, 3], np.int32))
+    model.operator("TILE", [source, times], [tiled])
+    model.operator("ABS", [tiled], [result])
+    reference = open_reference(model.finish([source], [result]))
+    assert reference.name.startswith("NumPy integers, as TFLM refuses")
+    (output,) = reference.run([np.array([[-3, 5]], np.int8)])
+    assert output.tolist() == [[3, 5, 3, 5, 3, 5]]
