@@ -1,4 +1,6 @@
-"""Networks that people bring, from Keras through the whole road: the emulated firmware equals TFLM to the bit."""
+"""Networks that people bring, from Keras through the whole road: the emulated firmware equals TFLM, bit for
+bit.
+"""
 
 from __future__ import annotations
 
