@@ -26,6 +26,7 @@ else:
 from rich.console import Console
 
 from generator.read import supported_operators
+from generator.read.notes import NOTES
 from generator.report import Report
 from generator.report.tables import print_report
 from generator.targets import board_names, load_board, load_part, part_names
@@ -33,6 +34,7 @@ from generator.validate.rules import meanings_table, rules_table
 
 README = ROOT / "README.md"
 DIFFERENCES = ROOT / "docs" / "differences.md"
+OPERATORS = ROOT / "docs" / "operators.md"
 PICTURE = ROOT / "docs" / "img" / "build.svg"
 FIGURES = ROOT / "benchmarks" / "figures.json"
 PEERS = ROOT / "benchmarks" / "peers.toml"
@@ -48,6 +50,7 @@ def main(arguments: list[str]) -> int:
     wanted = {
         README: marked(README, {"figures": figures(report), "peers": peers(), "support": support()}),
         DIFFERENCES: marked(DIFFERENCES, {"rules": rules_table(), "meanings": meanings_table()}),
+        OPERATORS: marked(OPERATORS, {"operators": operators()}),
         PICTURE: picture(report),
     }
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
@@ -147,18 +150,22 @@ def peers() -> str:
 
 def support() -> str:
     """Operators, boards and parts, from the registries."""
-    kernels = [name for name in supported_operators() if name != "RESHAPE"]
     boards = [load_board(name) for name in board_names()]
     others = [name for name in part_names() if not load_part(name).buildable]
     return "\n".join(
         [
-            f"* **Operators** (int8, per tensor and per channel): {', '.join(kernels)}; "
-            "RESHAPE costs nothing. "
-            "QUANTIZE and DEQUANTIZE also take float32 and uint8 at the edges of a network.",
+            f"* **Operators**: {', '.join(supported_operators())} (types and limits: "
+            "[docs/operators.md](docs/operators.md)).",
             f"* **Boards**: {'; '.join(f'`{b.name}` ({b.description})' for b in boards)}.",
             f"* **Parts** on which `analyze` says whether a model would fit: {', '.join(others)}.",
         ]
     )
+
+
+def operators() -> str:
+    """What can be read, from the registry of readers."""
+    rows = [f"| {name} | {NOTES.get(name, '')} |" for name in supported_operators()]
+    return "\n".join(["| operator | how, limits |", "|---|---|", *rows])
 
 
 def picture(report: Report) -> str:
