@@ -1,4 +1,4 @@
-"""What the table of supported operators says beside each name; one without a note has no limits of its own."""
+"""What the table of supported operators says beside each name; without a note, no limits are to be told."""
 
 from __future__ import annotations
 
