@@ -1,6 +1,6 @@
 """Functions of one byte as tables of 256 outputs, computed as TFLM computes each.
 
-Where TFLM has no int8 kernel (NEG, SQRT, RELU_N1_TO_1) the rule stands with the function.
+Where TFLM has no int8 kernel, LiteRT's rule stands with the function.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Output = Callable[[int], int]
 
 def unary_table(unary: Unary, source: Tensor, result: Tensor) -> NDArray[np.int8]:
     """Output for each int8 input, index 0 for -128."""
-    output = _OUTPUTS[unary.kind](unary, source, result)
+    output = _OUTPUTS.get(unary.kind, _by_float)(unary, source, result)
     zero_point = source.quant.zero_point
     return np.array([max(-128, min(127, output(x - zero_point))) for x in range(-128, 128)], np.int8)
 
@@ -207,17 +207,14 @@ def _rsqrt(_: Unary, source: Tensor, result: Tensor) -> Output:
     return output
 
 
-def _real(function: Callable[[float], float]) -> Callable[[Unary, Tensor, Tensor], Output]:
-    """In double, rounded to the nearest, halves away from zero."""
-
-    def prepared(_: Unary, source: Tensor, result: Tensor) -> Output:
-        def output(x: int) -> int:
-            steps = function(source.quant.scale * x) / result.quant.scale
-            return round_half_away(max(-512.0, min(512.0, steps))) + result.quant.zero_point
-
-        return output
-
-    return prepared
+def _by_float(unary: Unary, source: Tensor, result: Tensor) -> Output:
+    """In float32, multiplied by the inverse of the output's scale, as LiteRT fills its tables; what is no
+    number is the least output.
+    """
+    inverse = np.float32(1) / np.float32(result.quant.scale)
+    real = np.float32(source.quant.scale) * np.arange(-256, 256, dtype=np.float32)
+    steps = np.nan_to_num(float_values(unary, real) * inverse, nan=-512).clip(-512, 512)
+    return lambda x: round_half_away(float(steps[x + 256])) + result.quant.zero_point
 
 
 _OUTPUTS: Mapping[UnaryKind, Callable[[Unary, Tensor, Tensor], Output]] = {
@@ -231,9 +228,17 @@ _OUTPUTS: Mapping[UnaryKind, Callable[[Unary, Tensor, Tensor], Output]] = {
     UnaryKind.HARD_SWISH: _hard_swish,
     UnaryKind.ABS: _abs,
     UnaryKind.RSQRT: _rsqrt,
-    UnaryKind.NEG: _real(lambda x: -x),
-    UnaryKind.SQRT: _real(lambda x: math.sqrt(max(x, 0.0))),
 }
+
+
+def _gelu(x: NDArray[np.float32], *, approximate: bool) -> NDArray[np.float64]:
+    wide = x.astype(np.float64)
+    if approximate:
+        share = 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)))
+    else:
+        share = 0.5 * np.array([math.erfc(-v / math.sqrt(2)) for v in wide.reshape(-1)]).reshape(wide.shape)
+    return np.asarray(wide * share, np.float64)
+
 
 _FloatFunction = Callable[[NDArray[np.float32], np.float32], NDArray[np.generic]]
 _ONE, _THREE, _SIX = np.float32(1), np.float32(3), np.float32(6)
@@ -244,6 +249,7 @@ _FLOATS: Mapping[UnaryKind, _FloatFunction] = {
     UnaryKind.RELU_N1_TO_1: lambda x, _: np.clip(x, -_ONE, _ONE),
     UnaryKind.LEAKY_RELU: lambda x, alpha: np.where(x > 0, x, x * alpha),
     UnaryKind.ELU: lambda x, _: np.where(x < 0, np.expm1(x), x),
+    UnaryKind.GELU: lambda x, approximate: _gelu(x, approximate=bool(approximate)),
     UnaryKind.HARD_SWISH: lambda x, _: x * np.clip(x + _THREE, np.float32(0), _SIX) / _SIX,
     UnaryKind.LOGISTIC: lambda x, _: _ONE / (_ONE + np.exp(-x)),
     UnaryKind.TANH: lambda x, _: np.tanh(x),

@@ -32,6 +32,7 @@ class UnaryKind(Enum):
     CEIL = "CEIL"
     FLOOR = "FLOOR"
     ROUND = "ROUND"
+    GELU = "GELU"
 
 
 class BinaryKind(Enum):
@@ -59,9 +60,9 @@ class ReduceKind(Enum):
 
 @dataclass(frozen=True)
 class Unary(Attributes):
-    """A function of each element, int8 or float32. ``alpha``: slope of LEAKY_RELU below 0.
+    """A function of each element, int8 or float32 between DEQUANTIZE and QUANTIZE.
 
-    Only float32, between DEQUANTIZE and QUANTIZE: EXP, LOG, SIN, COS, SQUARE, CEIL, FLOOR, ROUND.
+    ``alpha``: slope of LEAKY_RELU below 0; 1 for GELU by its approximation.
     """
 
     kind: UnaryKind

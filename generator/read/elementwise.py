@@ -22,19 +22,10 @@ from generator.read.node import MAX_RANK, Node, Piece
 
 # SOFTMAX sums so many times exp(0) = 2**19 in an int32 (gemmlowp's 12 integer bits).
 MAX_SOFTMAX_DEPTH = (1 << 12) - 1
+_SOFTMAX_ONE = 1 << 26  # 1 with 5 integer bits
 
 _OPTIONS = {BinaryKind.SUB: "SubOptions", BinaryKind.MUL: "MulOptions", BinaryKind.DIV: "DivOptions"}
 _OUTPUTS = {UnaryKind.LOGISTIC: (1 / 256, -128), UnaryKind.TANH: (1 / 128, 0)}
-_FLOAT_ONLY = (
-    UnaryKind.EXP,
-    UnaryKind.LOG,
-    UnaryKind.SIN,
-    UnaryKind.COS,
-    UnaryKind.SQUARE,
-    UnaryKind.CEIL,
-    UnaryKind.FLOOR,
-    UnaryKind.ROUND,
-)
 _UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 
 
@@ -43,11 +34,14 @@ def unary(node: Node, kind: UnaryKind) -> list[Piece]:
     if not node.arity((1,)):
         return []
     source, result = node.operand(0), node.outputs[0]
-    alpha = float(node.options(tflite.LeakyReluOptions).Alpha()) if kind is UnaryKind.LEAKY_RELU else 0.0
+    alpha = 0.0
+    if kind is UnaryKind.LEAKY_RELU:
+        alpha = float(node.options(tflite.LeakyReluOptions).Alpha())
+    elif kind is UnaryKind.GELU:
+        alpha = float(node.options(tflite.GeluOptions).Approximate())
     in_float = source.dtype is result.dtype is DType.FLOAT32
     good = (
         node.require(abs(alpha) < 1 << 20, f"alpha is {alpha}, a small number expected")
-        and node.require(in_float or kind not in _FLOAT_ONLY, f"tensor {source} must be float32")
         and (in_float or _quantized_unary(node, kind))
         and node.same_shape(source, result)
     )
@@ -121,6 +115,11 @@ def softmax(node: Node) -> list[Piece]:
         and node.require(
             len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
             f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
+        )
+        and node.require(
+            beta * source.quant.scale * _SOFTMAX_ONE > 1,
+            f"scale {source.quant.scale:.3g} of input {source} is too small: all outputs would be equal, and "
+            "TFLM gives up on it",
         )
         and _has_quantization(node, result, 1 / 256, -128)
         and node.same_shape(source, result)

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from generator.graph import UnaryKind
 
 _TABLE = "a table of 256 outputs; joins others before and behind it"
-_FLOAT = "float32 between DEQUANTIZE and QUANTIZE: all of it one table"
+_FLOAT = (
+    f"{_TABLE}; TFLM has no int8 kernel: float32 rounded to the nearest is the rule, as in LiteRT's tables"
+)
 
 NOTES: Mapping[str, str] = {
     **{kind.value: _FLOAT for kind in UnaryKind},
     **dict.fromkeys(
         ("RELU", "LEAKY_RELU", "ELU", "HARD_SWISH", "LOGISTIC", "TANH", "ABS", "RSQRT"),
         f"{_TABLE}; float32 likewise between DEQUANTIZE and QUANTIZE",
-    ),
-    **dict.fromkeys(
-        ("NEG", "SQRT", "RELU_N1_TO_1"),
-        f"{_TABLE}; TFLM has no int8 kernel: real arithmetic, rounded to the nearest, is the rule",
     ),
     "RELU6": f"{_TABLE}; input and output of one scale and zero point, as TFLM takes for granted",
     **dict.fromkeys(
