@@ -95,6 +95,43 @@ class Network(ModelBuilder):
         self.operator("ADD", [first, second], [result], schema.AddOptionsT())
         return result
 
+    def operate(
+        self,
+        name: str,
+        sources: list[int],
+        shape: tuple[int, ...],
+        constants: list[Any] | None = None,
+        axis: int | None = None,
+    ) -> int:
+        """Any operator whose result has the first source's quantization."""
+        decide = [
+            self.tensor(np.shape(values), "int32", data=np.array(values, np.int32))
+            for values in constants or ()
+        ]
+        result = self.like(sources[0], shape)
+        table = None
+        if name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
+            table = schema.ReducerOptionsT()
+        elif name in ("SUB", "MUL", "DIV", "CONCATENATION", "GATHER"):
+            table = getattr(schema, f"{name.capitalize()}OptionsT")()
+        if axis is not None:
+            table.axis = axis
+        self.operator(name, [*sources, *decide], [result], table)
+        return result
+
+    def index(self, name: str, source: int, shape: tuple[int, ...], axis: int) -> int:
+        """ARG_MAX or ARG_MIN."""
+        result = self.tensor(shape, "int32")
+        options = schema.ArgMaxOptionsT() if name == "ARG_MAX" else schema.ArgMinOptionsT()
+        options.outputType = schema.TensorType.INT32
+        self.operator(name, [source, self.tensor((), "int32", data=np.int32(axis))], [result], options)
+        return result
+
+    def slopes(self, channels: int) -> int:
+        """A constant for each channel, none of them the zero point."""
+        values = self.rng.integers(1, 128, (1, 1, channels)).astype(np.int8)
+        return self.tensor(values.shape, scale=0.02, data=values)
+
     def reshape(self, source: int, *shape: int) -> int:
         result = self.like(source, shape)
         self.operator("RESHAPE", [source], [result], schema.ReshapeOptionsT())
