@@ -9,6 +9,10 @@ VENV=.venv
 STAMPS=$VENV/firmcast
 
 command=${1-}
+case "$command $*" in
+    test* | *tflm*) wants_cxx=yes ;;
+    *) wants_cxx=no ;;
+esac
 
 say() { echo "run.sh: $*" >&2; }
 
@@ -24,6 +28,10 @@ missing_packages() {
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     # The tests ask it which files are the project's.
     [ "$command" != test ] || command -v git >/dev/null || echo git
+    [ "$wants_cxx" = no ] || command -v c++ >/dev/null || echo g++
+    # Large (1.5 GB): for the engine tflm and its tests alone.
+    [ "$wants_cxx" = no ] || [ -e /usr/include/newlib/c++ ] || [ -e /usr/lib/arm-none-eabi/include/c++ ] ||
+        echo libstdc++-arm-none-eabi-newlib
 }
 
 install_packages() {
@@ -52,6 +60,7 @@ fingerprint() { cksum <pyproject.toml; }
 # Installs the project with an extra, unless that is done already.
 install_extra() {
     stamp=$STAMPS/$1
+    [ "$wants_cxx" = no ] || install_packages
     [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint)" ] && return 0
     install_packages
     if [ ! -x $VENV/bin/python ]; then

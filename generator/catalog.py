@@ -29,6 +29,8 @@ _SUFFIX = ".tflite"
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
+StackBytes = Annotated[int, Field(ge=1024, le=65536, multiple_of=8)]
+
 _LABEL_BYTES = 40  # of the host link's CLASSIFY
 
 
@@ -94,7 +96,11 @@ class FirmwareSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack_bytes: Annotated[int, Field(ge=1024, le=65536, multiple_of=8)] = 2048
+    stack_bytes: StackBytes = 2048
+    tflm_stack_bytes: StackBytes = 8192
+    """The same with the engine tflm, whose worst case nobody can compute."""
+    tflm_arena_bytes: Annotated[int, Field(ge=1024, le=1 << 20)] | None = None
+    """Instead of the estimate."""
 
 
 class Settings(BaseModel):

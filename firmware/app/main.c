@@ -43,6 +43,9 @@ static uint32_t link_total_cycles(void) { return run_cycles; }
 
 static enum fc_link_status link_image_begin(uint16_t width, uint16_t height)
 {
+    if (fc_model_input(0) == NULL) {
+        return FC_LINK_FAILED; /* the engine did not start */
+    }
     return fc_image_begin(&image, &fc_model, width, height) ? FC_LINK_OK : FC_LINK_BAD_ARGUMENT;
 }
 

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Starts console, cycle counter and door; clocks, caches and memories already run. Call once, first. */
 void fc_platform_init(void);
 
@@ -27,5 +31,9 @@ void fc_door_set(bool open);
 /* Bytes of stack reserved, and the most that was ever used (painted at reset); 0 where unknown. */
 size_t fc_stack_size(void);
 size_t fc_stack_used(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

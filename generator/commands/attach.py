@@ -54,7 +54,7 @@ def on_emulator(
 def on_host(planned: road.Planned, target: road.Target, folder: Path, output: Output) -> Iterator[Client]:
     """The same network and application as a program of this computer, sanitizers on."""
     road.render_to(planned, target, folder, "host")
-    result = road.build_project(folder, output, "firmware")
+    result = road.build_project(folder, target, output, "firmware")
     with Client(ProcessTransport([result.elf]), on_text=target_text(output)) as client:
         yield client
 

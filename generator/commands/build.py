@@ -7,25 +7,24 @@ from pathlib import Path
 import click
 
 from generator.commands import attach, options, road
+from generator.commands.engine import EngineChoice
+from generator.commands.measure import measure, phases
 from generator.commands.output import Output, output_options
-from generator.emulator import CacheCounts, Causes, Machine, Profile
-from generator.errors import MismatchError, OverBudgetError
+from generator.errors import MismatchError, OverBudgetError, UsageError
 from generator.imaging import load_samples
 from generator.link import Client
 from generator.plan import Optimize
+from generator.render import Engine
 from generator.report import (
     BudgetVerdict,
-    CacheUse,
-    CycleCauses,
     Decision,
-    FunctionLatency,
-    Latency,
-    LayerLatency,
     Memory,
     MemoryTotal,
     ModelFacts,
+    NetworkBeside,
     Region,
     Report,
+    Simplification,
     Stack,
     Toolchain,
     Validation,
@@ -33,30 +32,33 @@ from generator.report import (
 from generator.report.simplification import describe
 from generator.report.tables import over_budget_table, print_report
 from generator.report.write import write_report
-from generator.targets import Board
+from generator.toolchain.build import BuildResult
 from generator.toolchain.elf import ElfImage
 from generator.toolchain.memory import MemoryUse, memory_use
 from generator.toolchain.stack import StackUse, stack_use
 from generator.validate import Comparison, compare, make_inputs
 
 _SHOWN_DECISIONS = 4
-
-# Silicon's time as a multiple of the modelled one: optimised CoreMark, least and most, published and as
-# `python benchmarks/timing.py --coremark` models it (docs/timing.md).
-_SILICON_FACTORS = (0.96, 1.10)
-_MODEL_NOTE = (
-    "modelled, memory included; optimised CoreMark takes 0.96 to 1.10 times the modelled time on silicon"
-)
+_NOTHING_REMOVED = Simplification(channels=0, macs=0, parameter_bytes=0, layers=())
 
 
 @click.command()
 @options.model_argument
 @options.board_option
 @options.engine_option
+@options.tflm_dir_option
 @options.clock_option
 @options.out_option
 @options.settings_option
 @options.optimize_option
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="MODEL",
+    help="Another network for the same firmware, run by your own code; may be repeated.",
+)
+@click.option("--shared-arena", is_flag=True, help="Networks take turns in one memory.")
 @click.option("--inputs", default=32, show_default=True, type=click.IntRange(2), help="Inputs to compare on.")
 @click.option("--no-validate", is_flag=True, help="Do not compare outputs with the reference.")
 @click.option("--render-only", is_flag=True, help="Write the project and stop.")
@@ -64,11 +66,14 @@ _MODEL_NOTE = (
 def build(
     model: str,
     board: str,
-    engine: str,
+    engine: Engine,
+    tflm_dir: Path | None,
     clock_mhz: int | None,
     out: Path | None,
     settings: Path | None,
     optimize: Optimize,
+    others: tuple[str, ...],
+    shared_arena: bool,
     inputs: int,
     no_validate: bool,
     render_only: bool,
@@ -78,33 +83,47 @@ def build(
 
     MODEL is a .tflite file or the name of a shipped model.
     """
-    target = road.choose_target(board, clock_mhz)
+    target = road.choose_target(board, clock_mhz, engine, tflm_dir)
+    if shared_arena and not others:
+        raise UsageError("--shared-arena is about several networks: name the others by --with")
+    if not render_only:
+        _ = target.engine.definitions  # a library that is missing is told before anything is written
     planned = road.plan_model(model, settings, target, optimize)
     output.say(f"read {planned.source.path}: {len(planned.plan.steps)} steps, {planned.removal.macs:,} MACs")
+    beside: tuple[road.Planned, ...] = ()
+    for other in others:
+        known = (planned, *beside)
+        fresh = road.plan_model(other, None, target, optimize, beside=known, shared_arena=shared_arena)
+        output.say(f"read {fresh.source.path}: {len(fresh.plan.steps)} steps, {fresh.removal.macs:,} MACs")
+        beside += (fresh,)
     folder = road.default_folder(planned, out)
-    road.render_to(planned, target, folder)
+    road.render_to(planned, target, folder, beside=beside, shared_arena=shared_arena)
     output.say(f"rendered {folder}")
     if render_only:
         output.json({"out": str(folder)})
         return
-    result = road.build_project(folder, output)
+    result = road.build_project(folder, target, output)
     image = ElfImage.load(result.elf)
-    memory, stack = memory_use(image, target.board.part), stack_use(image)
+    memory = memory_use(image, target.board.part)
+    stack = stack_use(image) if target.engine.is_native else None
 
-    phases = (*road.step_symbols(planned.plan), road.run_symbol())
-    with attach.on_emulator(result.elf, target.board, phases, output) as (machine, client):
+    with attach.on_emulator(result.elf, target.board, phases(planned, target.engine), output) as (
+        machine,
+        client,
+    ):
         client.identify()
         decisions = _decide(client, planned, output)
         comparison = None if no_validate else _validate(client, planned, inputs, output)
-        latency = _measure(machine, client, planned, target.clock.sysclk_hz)
+        latency = measure(machine, client, planned, target)
         painted = client.status().stack_used_bytes
 
-    report = _report(planned, target.board, result.compiler, result.flags, memory, stack, painted)
+    report = _report(planned, target, result, memory, stack, painted)
     report = report.model_copy(
         update={
             "latency": latency,
             "validation": _validation(comparison),
             "decisions": decisions,
+            "beside": tuple(_beside(other, target, image) for other in beside),
         }
     )
     report = report.model_copy(update={"budgets": _verdict(report)})
@@ -149,105 +168,23 @@ def _validate(client: Client, planned: road.Planned, count: int, output: Output)
         return compare(client, planned.plan, planned.source.data, given, progress)
 
 
-def _measure(machine: Machine, client: Client, planned: road.Planned, cpu_hz: int) -> Latency:
-    """One inference after a first one, as in a steady loop of frames."""
-    plan = planned.plan
-    given = make_inputs(
-        planned.graph, planned.source.folder, planned.source.info.normalization, realistic=1, noise=0
-    )[0]
-    for _ in range(2):
-        for index, values in enumerate(given.values):
-            client.write_input(values, index)
-        machine.clear_profile()
-        before = machine.caches
-        client.run()
-    profile = machine.profile()
-    instructions_by_phase, causes_by_phase = profile.instructions_by_phase, profile.causes_by_phase
-    symbols = road.step_symbols(plan)
-    phases = (*symbols, road.run_symbol())
-    instructions = sum(instructions_by_phase.get(phase, 0) for phase in phases)
-    causes = Causes.sum(causes_by_phase.get(phase, Causes()) for phase in phases)
-    cycles = round(causes.total)
-    code_cache, data_cache = (_cache_use(*counts) for counts in zip(before, machine.caches, strict=True))
-    ms = 1000 * cycles / cpu_hz
-    budget = planned.source.settings.budgets.latency_ms
-    return Latency(
-        source="emulator-model",
-        clock_mhz=cpu_hz / 1e6,
-        instructions=instructions,
-        cycles=cycles,
-        causes=_causes(causes),
-        instruction_cache=code_cache,
-        data_cache=data_cache,
-        ms=ms,
-        fps=1000 / ms,
-        budget_ms=budget,
-        silicon_ms_range=(ms * _SILICON_FACTORS[0], ms * _SILICON_FACTORS[1]),
-        note=_MODEL_NOTE,
-        layers=tuple(
-            LayerLatency(
-                index=step.index,
-                name=step.name,
-                op=step.op,
-                kernel=step.kernel.name,
-                macs=step.macs,
-                instructions=instructions_by_phase.get(symbol, 0),
-                cycles=round(causes_by_phase.get(symbol, Causes()).total),
-                causes=_causes(causes_by_phase.get(symbol, Causes())),
-                memory=step.memory,
-            )
-            for step, symbol in zip(plan.steps, symbols, strict=True)
-        ),
-        functions=_functions(profile, set(phases)),
-    )
-
-
-def _functions(profile: Profile, phases: set[str]) -> tuple[FunctionLatency, ...]:
-    """The functions that ran during the inference, the most expensive first."""
-    inference = Profile(tuple(edge for edge in profile.edges if edge.phase in phases))
-    causes = inference.causes_by_function
-    return tuple(
-        FunctionLatency(
-            name=name or "unknown",
-            instructions=count,
-            cycles=round(causes[name].total),
-            causes=_causes(causes[name]),
-        )
-        for name, count in sorted(
-            inference.instructions_by_function.items(), key=lambda item: (-item[1], item[0] or "")
-        )
-    )
-
-
-def _causes(causes: Causes) -> CycleCauses:
-    return CycleCauses(**causes.rounded())
-
-
-def _cache_use(before: CacheCounts, after: CacheCounts) -> CacheUse:
-    return CacheUse(
-        lookups=after.lookups - before.lookups,
-        misses=after.misses - before.misses,
-        write_backs=after.write_backs - before.write_backs,
-    )
-
-
 def _report(
     planned: road.Planned,
-    board: Board,
-    compiler: str,
-    flags: str,
+    target: road.Target,
+    result: BuildResult,
     memory: MemoryUse,
-    stack: StackUse,
+    stack: StackUse | None,
     painted: int | None,
 ) -> Report:
-    settings = planned.source.settings
+    settings, board, engine = planned.source.settings, target.board, target.engine
+    firmware = settings.firmware
     return Report(
-        model=_facts(planned),
-        simplification=describe(planned.removal),
-        engine="native",
+        model=_facts(planned, engine),
+        simplification=describe(planned.removal) if engine.is_native else _NOTHING_REMOVED,
+        engine=engine.name,
         board=board.name,
         part=board.part.name,
-        toolchain=Toolchain(compiler=compiler, flags=flags),
+        toolchain=Toolchain(compiler=result.compiler, flags=result.flags),
         memory=Memory(
             flash=MemoryTotal(
                 used=memory.flash_bytes,
@@ -257,31 +194,42 @@ def _report(
             ram=MemoryTotal(
                 used=memory.ram_bytes, budget=settings.budgets.ram_bytes, total=board.part.ram_bytes
             ),
-            activations_bytes=planned.plan.arena_bytes,
-            stack_bytes=stack.total_bytes,
+            activations_bytes=planned.arena_bytes(engine),
+            stack_bytes=painted if stack is None else stack.total_bytes,
             regions={name: Region(used=r.used, total=r.total) for name, r in memory.regions.items()},
             stack=Stack(
-                computed=stack.total_bytes,
+                computed=None if stack is None else stack.total_bytes,
                 painted=painted,
-                reserved=settings.firmware.stack_bytes,
-                deepest=tuple(f"{frame.function} {frame.frame_bytes}" for frame in stack.chain),
+                reserved=firmware.stack_bytes if engine.is_native else firmware.tflm_stack_bytes,
+                deepest=tuple(f"{f.function} {f.frame_bytes}" for f in (stack.chain if stack else ())),
             ),
         ),
         latency=None,
         validation=None,
         decisions=(),
+        beside=(),
         budgets=BudgetVerdict(met=True, exceeded=()),
     )
 
 
-def _facts(planned: road.Planned) -> ModelFacts:
+def _facts(planned: road.Planned, engine: EngineChoice) -> ModelFacts:
     plan = planned.plan
     return ModelFacts(
         name=plan.name,
         sha256=plan.model_sha256,
         macs=planned.removal.macs,
         parameters=planned.removal.parameters,
-        weights_bytes=plan.weights_bytes,
+        weights_bytes=planned.constant_bytes(engine),
+    )
+
+
+def _beside(planned: road.Planned, target: road.Target, image: ElfImage) -> NetworkBeside:
+    engine = target.engine
+    stack = stack_use(image, entry=f"{planned.plan.identifier}_run") if engine.is_native else None
+    return NetworkBeside(
+        model=_facts(planned, engine),
+        activations_bytes=planned.arena_bytes(engine),
+        stack_bytes=sum(f.frame_bytes for f in stack.chain) if stack and not stack.problems else None,
     )
 
 
@@ -313,7 +261,8 @@ def _verdict(report: Report) -> BudgetVerdict:
     ):
         exceeded.append("latency")
     stack = report.memory.stack
-    if stack.computed is None or stack.computed > stack.reserved:
+    needed = stack.painted if report.engine == "tflm" else stack.computed
+    if needed is None or needed > stack.reserved:
         exceeded.append("stack")
     return BudgetVerdict(met=not exceeded, exceeded=tuple(exceeded))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from generator.commands.engine import ENGINES, TFLM_DIR_VARIABLE
 from generator.plan import OPTIMIZE
 from generator.targets import board_names
 
@@ -24,10 +25,16 @@ clock_option = click.option(
 )
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["native"]),
+    type=click.Choice(ENGINES),
     default="native",
     show_default=True,
-    help="What runs the network.",
+    help="What runs the network: generated code, or TensorFlow Lite for Microcontrollers.",
+)
+tflm_dir_option = click.option(
+    "--tflm-dir",
+    envvar=TFLM_DIR_VARIABLE,
+    type=click.Path(path_type=Path),
+    help="Tree of TensorFlow Lite for Microcontrollers, for --engine tflm [default: $TFLM_DIR].",
 )
 out_option = click.option(
     "--out",

@@ -15,6 +15,7 @@ from generator.errors import MismatchError
 from generator.link import Client
 from generator.plan import Optimize
 from generator.read import read_tflite_bytes
+from generator.render import Engine
 from generator.validate import Comparison, TestInput, compare, implementations, make_inputs
 from generator.validate.implementations import Absent, Implementation
 from generator.validate.layers import LayerComparison, compare_layers, layers_of
@@ -53,6 +54,8 @@ _LAYER_INPUTS = 8
     help="PNG to draw the differences of the layers into (implies --layers).",
 )
 @options.board_option
+@options.engine_option
+@options.tflm_dir_option
 @options.clock_option
 @options.out_option
 @options.settings_option
@@ -68,6 +71,8 @@ def validate(
     float_path: Path | None,
     picture: Path | None,
     board: str,
+    engine: Engine,
+    tflm_dir: Path | None,
     clock_mhz: int | None,
     out: Path | None,
     settings: Path | None,
@@ -81,7 +86,7 @@ def validate(
     """
     if picture is not None:
         require_matplotlib()
-    target = road.choose_target(board, clock_mhz)
+    target = road.choose_target(board, clock_mhz, engine, tflm_dir)
     planned = road.plan_model(model, settings, target, optimize)
     folder = road.default_folder(planned, out)
     noise = inputs // 2
@@ -171,7 +176,7 @@ def _client(
             yield stack.enter_context(attach.on_board(planned, target.board, port, output))
         else:
             road.render_to(planned, target, folder)
-            elf = road.build_project(folder, output).elf
+            elf = road.build_project(folder, target, output).elf
             if where == "renode":
                 yield stack.enter_context(attach.on_renode(elf, output))
             else:

@@ -86,6 +86,13 @@ def pack(requests: Sequence[Request], alignment: int) -> Packing:
     return best or Packing({}, 0, 0)
 
 
+def first_fit_bytes(requests: Sequence[Request], alignment: int) -> int:
+    """What one pass takes that places the requests in the order given, each at the lowest free offset."""
+    aligned = [_aligned(r, alignment) for r in requests]
+    offsets = _place(aligned)
+    return max((offsets[r.key] + r.size_bytes for r in aligned), default=0)
+
+
 def lower_bound_bytes(requests: Sequence[Request], alignment: int) -> int:
     """What no packing of all requests can do without: the most that is occupied at once."""
     return _most_at_once([_aligned(r, alignment) for r in requests])

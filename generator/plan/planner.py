@@ -29,7 +29,7 @@ from generator.targets import MemoryCost, Part
 
 # Names of the runtime, and headers of the project and of the C libraries, which a model's own must not hide.
 _TAKEN = re.compile(
-    r"fc(_.*)?|board|firmcast_config|machine|model_binding|model_data|platform|registers|sections"
+    r"fc(_.*)?|board|firmcast_.*|machine|model_binding|model_data|platform|registers|sections"
     r"|assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg"
     r"|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype"
     r"|alloca|endian|fcntl|features|newlib|poll|pthread|sched|strings|termios|unistd"
@@ -58,7 +58,7 @@ def make_plan(
     choice = choose(graph, _draft_steps(graph, kernels), memories, goal)
     drafts, layout = choice.drafts, choice.layout
     arena_bytes = layout.packing.size_bytes
-    region, why, fits = _arena_region(part, arena_bytes, reserve_bytes)
+    region, why, fits = arena_region(part, arena_bytes, reserve_bytes)
     places = place_constants(drafts, memories, goal, (region, arena_bytes), reserve_bytes)
     identifier = c_identifier(graph.name)
     constants: list[Constant] = []
@@ -199,8 +199,8 @@ def _finish_step(
     )
 
 
-def _arena_region(part: Part, arena_bytes: int, reserve_bytes: int) -> tuple[str, str, bool]:
-    """The fastest memory that holds the arena."""
+def arena_region(part: Part, arena_bytes: int, reserve_bytes: int) -> tuple[str, str, bool]:
+    """The fastest memory that holds the arena and leaves ``reserve_bytes``, why, and whether there is one."""
     rank = {"dtcm": 0, "sram": 1}
     rams = sorted((m for m in part.memories if m.kind in rank), key=lambda m: (rank[m.kind], -m.size_bytes))
     passed: list[str] = []

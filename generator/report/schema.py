@@ -72,7 +72,10 @@ class Region(_Part):
 
 
 class Stack(_Part):
-    """Worst case by analysis of the machine code beside what a painted stack showed."""
+    """Worst case by analysis of the machine code beside what a painted stack showed.
+
+    Under the engine tflm nothing is ``computed``: the library calls its operators through pointers.
+    """
 
     computed: Count | None
     painted: Count | None
@@ -174,6 +177,14 @@ class Decision(_Part):
     cycles: Count
 
 
+class NetworkBeside(_Part):
+    """A network of the firmware that the application does not run; flash and RAM above count it."""
+
+    model: ModelFacts
+    activations_bytes: Count
+    stack_bytes: Count | None = Field(description="of one inference, computed; interrupts aside")
+
+
 class BudgetVerdict(_Part):
     """``exceeded`` names flash, ram, latency or stack."""
 
@@ -194,4 +205,5 @@ class Report(_Part):
     latency: Latency | None
     validation: Validation | None
     decisions: tuple[Decision, ...]
+    beside: tuple[NetworkBeside, ...]
     budgets: BudgetVerdict

@@ -86,9 +86,21 @@ def _summary(report: Report) -> Text:
     if report.simplification.channels:
         lines.append(removal_line(report.simplification, report.model.macs))
     stack = report.memory.stack
-    lines.append(
-        f"activations {report.memory.activations_bytes:,} B; stack: computed {_number(stack.computed)} B, "
-        f"painted {_number(stack.painted)} B, reserved {stack.reserved:,} B"
+    activations, painted = f"{report.memory.activations_bytes:,} B", f"{_number(stack.painted)} B"
+    if report.engine == "tflm":
+        lines.append(
+            f"engine tflm, arena {activations}; stack: painted {painted}, reserved {stack.reserved:,} B "
+            "(no bound is computed: the library calls through pointers)"
+        )
+    else:
+        lines.append(
+            f"activations {activations}; stack: computed {_number(stack.computed)} B, painted {painted}, "
+            f"reserved {stack.reserved:,} B"
+        )
+    lines.extend(
+        f"beside it {other.model.name}: constants {other.model.weights_bytes:,} B, activations "
+        f"{other.activations_bytes:,} B, stack {_number(other.stack_bytes)} B"
+        for other in report.beside
     )
     latency = report.latency
     if latency is not None and latency.ms is not None:
@@ -151,7 +163,7 @@ def over_budget_table(report: Report) -> str:
             lines.append(_over(name, f"{latency.ms:.2f}", f"{latency.budget_ms:.2f}", f"{over_ms:.2f}", "ms"))
         elif name == "stack":
             lines.append(
-                f"  stack    needs {_number(memory.stack.computed)} B, {memory.stack.reserved:,} B reserved"
+                f"  stack    needs {_number(memory.stack_bytes)} B, {memory.stack.reserved:,} B reserved"
             )
     return "\n".join(lines)
 

@@ -33,6 +33,8 @@ _DECISIVE = re.compile(
 _SUMMARIES = re.compile(
     r"^(ninja: |make|collect2: error|FAILED: |cc1: all warnings)|ld returned 1 exit status"
 )
+# What firmware/cmake/tflm.cmake refuses is something that is not installed.
+_NO_TFLM = re.compile(r"CMake Error at \S*tflm\.cmake:\d+ \(message\):\n(?P<text>(?:(?:  .*)?\n)+)")
 _MAX_LINES = 20
 
 
@@ -141,6 +143,9 @@ def _failure(project: Path, output: str) -> FirmcastError:
         return MissingToolError(_GET_COMPILER)
     if re.search(r"nano\.specs.*No such file|cannot find -lc\b|fatal error: (string|math|stdint)\.h", output):
         return MissingToolError(_GET_LIBRARY)
+    if refused := _NO_TFLM.search(output):
+        text = (line.removeprefix("  ") for line in refused["text"].splitlines())
+        return MissingToolError("\n".join(line for line in text if line.strip()))
     overflows = {match["region"]: int(match["bytes"]) for match in _OVERFLOW.finditer(output)}
     if overflows:
         lines = [f"  - {region}: {bytes_} bytes too many" for region, bytes_ in sorted(overflows.items())]

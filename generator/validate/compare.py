@@ -82,7 +82,9 @@ def compare(
                 culprit = culprit or given
         if progress is not None:
             progress(number + 1, len(inputs))
-    first = first_difference(client, plan, model, culprit) if culprit is not None else None
+    # An interpreter runs whole inferences: it has no steps to look at.
+    stepwise = client.identity.engine == "native"
+    first = first_difference(client, plan, model, culprit) if culprit is not None and stepwise else None
     return Comparison(oracle.name, len(inputs), elements, mismatches, largest, first)
 
 

@@ -13,9 +13,9 @@ from generator.fuse import fuse
 from generator.graph import Graph
 from generator.link import Client
 from generator.link.transport import ProcessTransport
-from generator.plan import Plan, make_plan
+from generator.plan import Plan, make_plan, plan_interpreter
 from generator.read import read_tflite_bytes
-from generator.render import render_project, write_project
+from generator.render import Network, render_project, write_project
 from generator.simplify import simplify
 from generator.targets import clock_tree, load_board
 from generator.toolchain.build import cmake_build
@@ -40,11 +40,15 @@ def host_program(
     model: bytes, folder: Path, *, name: str = "net", info: ModelInfo | None = None
 ) -> Iterator[Host]:
     board = load_board("nucleo_h743zi2")
-    graph = fuse(simplify(read_tflite_bytes(model, name, name)).graph)
+    as_read = read_tflite_bytes(model, name, name)
+    graph = fuse(simplify(as_read).graph)
     plan = make_plan(graph, board.part)
+    network = Network(plan, plan_interpreter(as_read, board.part, reserve_bytes=0), model)
     application = describe_application(graph, info or ModelInfo(), Settings())
     clock = clock_tree(board, board.clock_mhz)
-    project = render_project(plan, model, application, board, clock, stack_bytes=2048, platform="host")
+    project = render_project(
+        [network], application, board, clock, stack_bytes=2048, tflm_stack_bytes=8192, platform="host"
+    )
     write_project(project, folder)
     program = cmake_build(folder, folder / "cmake-build", artifact="firmware").elf
     lines: list[str] = []
