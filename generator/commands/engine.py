@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.errors import MissingToolError
+from generator.graph import Operator
 from generator.render import Engine
 
 ENGINES: tuple[Engine, ...] = ("native", "tflm")
@@ -40,3 +41,8 @@ class EngineChoice:
 
 
 NATIVE = EngineChoice()
+
+
+def operator_label(operator: Operator) -> str:
+    """Name of an operator of the file in tables and reports, where the plan has no step of it."""
+    return f"operator_{operator.index:02}_{operator.name.lower()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator.commands import road
-from generator.commands.engine import EngineChoice
+from generator.commands.engine import EngineChoice, operator_label
 from generator.emulator import CacheCounts, Causes, Machine, Profile
 from generator.graph import operator_macs
 from generator.link import Client
@@ -87,7 +87,7 @@ def _operators(planned: road.Planned) -> tuple[LayerLatency, ...]:
     return tuple(
         LayerLatency(
             index=index,
-            name=f"operator_{operator.index:02}_{operator.name.lower()}",
+            name=operator_label(operator),
             op=operator.name,
             kernel="tflm",
             macs=operator_macs(graph, operator),

@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from generator.plan import Constant, ConstantArgument, Plan, Step
+from generator.graph import Graph, operator_macs
+from generator.plan import Constant, ConstantArgument, Interpreter, Plan, Step
 from generator.targets import Part, load_part, part_names
 
 # Code beside the constants of the plan, and RAM beside the arena: the most that any of the shipped and the
@@ -37,6 +38,35 @@ def print_plan(plan: Plan, part: Part, console: Console) -> None:
     console.print(
         f"With about {CODE_ESTIMATE_BYTES >> 10} KiB of code and {RAM_ESTIMATE_BYTES >> 10} KiB of stack and "
         f"buffers it fits on: {', '.join(fits) if fits else 'none of the known parts'}.",
+        highlight=False,
+    )
+
+
+def print_interpreter(graph: Graph, interpreter: Interpreter, console: Console) -> None:
+    """What TFLM would run, operator by operator, and the arena it is given."""
+    table = Table(
+        title=f"{graph.name} as TensorFlow Lite for Microcontrollers runs it",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for heading in ("#", "operator", "input", "output"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("MACs", justify="right", no_wrap=True)
+    for operator in graph.operators:
+        macs = operator_macs(graph, operator)
+        table.add_row(
+            str(operator.index),
+            operator.name,
+            " ".join(_dims(t.shape) for t in graph.activations_in(operator)),
+            _dims(graph.result(operator).shape),
+            f"{macs:,}" if macs else "",
+        )
+    console.print(table)
+    console.print(
+        f"Arena {interpreter.arena_bytes:,} B, estimated, in {interpreter.arena_region} "
+        f"({interpreter.arena_why}). Resolver: {', '.join(interpreter.operators)}. The library chooses its "
+        "kernels itself: cycles are known once it has run.",
         highlight=False,
     )
 
