@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from generator.commands import attach, options, road
-from generator.commands.engine import EngineChoice
+from generator.commands.engine import NO_STEP, EngineChoice
 from generator.commands.measure import measure, phases
 from generator.commands.output import Output, output_options
 from generator.errors import MismatchError, OverBudgetError, UsageError
@@ -165,7 +165,8 @@ def _validate(client: Client, planned: road.Planned, count: int, output: Output)
         noise=noise,
     )
     with output.progress(f"comparing {count} inputs with the reference on the emulated part") as progress:
-        return compare(client, planned.plan, planned.source.data, given, progress)
+        stepwise = client.identity.engine == "native"
+        return compare(client, planned.plan, planned.source.data, given, progress, stepwise=stepwise)
 
 
 def _report(
@@ -274,7 +275,7 @@ def _judge(report: Report) -> None:
         raise MismatchError(
             f"{validation.mismatches:,} of {validation.elements:,} outputs differ from "
             f"{validation.reference}, by at most {validation.max_abs_diff:g}; "
-            f"{validation.first_difference or 'every step alone agrees'}"
+            f"{validation.first_difference or NO_STEP[report.engine]}"
         )
     if not report.budgets.met:
         raise OverBudgetError(f"{report.model.name} is over budget:\n{over_budget_table(report)}")

@@ -12,6 +12,11 @@ from generator.render import Engine
 
 ENGINES: tuple[Engine, ...] = ("native", "tflm")
 TFLM_DIR_VARIABLE = "TFLM_DIR"
+NO_STEP: Mapping[Engine, str] = {
+    "native": "every step alone agrees",
+    "tflm": "an interpreter shows no steps",
+}
+"""Why no first difference is named."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from generator.commands import attach, options, road
+from generator.commands.engine import NO_STEP
 from generator.commands.output import Output, output_options
 from generator.errors import MismatchError
 from generator.link import Client
@@ -17,7 +18,7 @@ from generator.plan import Optimize
 from generator.read import read_tflite_bytes
 from generator.render import Engine
 from generator.validate import Comparison, TestInput, compare, implementations, make_inputs
-from generator.validate.implementations import Absent, Implementation
+from generator.validate.implementations import TARGET, Absent, Implementation
 from generator.validate.layers import LayerComparison, compare_layers, layers_of
 from generator.validate.picture import draw, require_matplotlib
 from generator.validate.results import results
@@ -101,7 +102,8 @@ def validate(
     explained: tuple[LayerComparison, tuple[Absent, ...]] | None = None
     with _client(where, planned, target, folder, port, output) as client:
         with output.progress(f"comparing {inputs} inputs with the reference on {where}") as progress:
-            comparison = compare(client, planned.plan, planned.source.data, given, progress)
+            stepwise = client.identity.engine == "native"
+            comparison = compare(client, planned.plan, planned.source.data, given, progress, stepwise=stepwise)
         if layers or float_path is not None or picture is not None:
             explained = _explain(client, where, planned, float_path, _some(given, comparison), output)
     result = {
@@ -124,7 +126,7 @@ def validate(
     if not comparison.bit_exact:
         raise MismatchError(
             f"{summary}: {comparison.mismatches:,} differ, by at most {comparison.max_abs_diff:g}; "
-            f"{comparison.first_difference or 'every step alone agrees'}"
+            f"{comparison.first_difference or NO_STEP[engine]}"
         )
     output.results.print(f"{summary}: bit-exact")
 
@@ -148,7 +150,9 @@ def _explain(
     model = planned.source.data
     as_read = read_tflite_bytes(model, planned.source.name, str(planned.source.path))
     candidates = [
-        implementations.target(client, planned.plan, planned.graph, where),
+        implementations.target(client, planned.plan, planned.graph, where)
+        if client.identity.engine == "native"
+        else Absent(TARGET, "an interpreter shows no steps"),
         implementations.tflm(model, as_read),
         *implementations.litert(model, as_read),
         *([] if float_path is None else [implementations.float_model(float_path, model, as_read)]),

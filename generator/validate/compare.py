@@ -63,8 +63,13 @@ def compare(
     model: bytes,
     inputs: Sequence[TestInput],
     progress: Callable[[int, int], None] | None = None,
+    *,
+    stepwise: bool = True,
 ) -> Comparison:
-    """Run every input on both. Raises what oracle and client raise."""
+    """Run every input on both. Raises what oracle and client raise.
+
+    Without ``stepwise`` no first difference is looked for: an interpreter runs whole inferences only.
+    """
     oracle = open_reference(model)
     elements = mismatches = 0
     largest = 0.0
@@ -82,8 +87,6 @@ def compare(
                 culprit = culprit or given
         if progress is not None:
             progress(number + 1, len(inputs))
-    # An interpreter runs whole inferences: it has no steps to look at.
-    stepwise = client.identity.engine == "native"
     first = first_difference(client, plan, model, culprit) if culprit is not None and stepwise else None
     return Comparison(oracle.name, len(inputs), elements, mismatches, largest, first)
 
