@@ -8,10 +8,19 @@ from collections.abc import Iterable
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from generator.assets import templates_dir
-from generator.graph import Tensor
+from generator.graph import DType, Tensor
 from generator.plan import Argument, BufferArgument, ListArgument
 
 _BYTES_PER_LINE = 24
+_C_TYPES = {
+    DType.INT8: "int8_t",
+    DType.UINT8: "uint8_t",
+    DType.INT16: "int16_t",
+    DType.INT32: "int32_t",
+    DType.INT64: "int64_t",
+    DType.FLOAT32: "float",
+    DType.BOOL: "bool",
+}
 
 
 def make_environment() -> Environment:
@@ -29,6 +38,8 @@ def make_environment() -> Environment:
     environment.filters.update(
         argument=argument_text,
         bytes_lines=bytes_lines,
+        c_type=lambda dtype: _C_TYPES[dtype],
+        is_quantized=lambda tensor: tensor.quantization is not None and tensor.dtype is not DType.FLOAT32,
         c_float=lambda value: f"{float(value).hex()}f",
         c_string=c_string,
         comment=comment,
