@@ -3,11 +3,11 @@
 # create_tflm_tree.py, with a library in it or else the sources to compile.
 
 set(TFLM_DIR "$ENV{TFLM_DIR}" CACHE PATH "Tree of TensorFlow Lite for Microcontrollers")
-set(TFLM_LIBRARY "" CACHE FILEPATH "Its library; empty to look for libtensorflow-microlite.a in TFLM_DIR")
+set(TFLM_LIBRARY "$ENV{TFLM_LIBRARY}" CACHE FILEPATH "Its library; empty to look for libtensorflow-microlite.a in TFLM_DIR")
 set(fc_get_tflm
   "A checkout of https://github.com/tensorflow/tflite-micro will do, once this was run in it:\n"
   "  make -f tensorflow/lite/micro/tools/make/Makefile microlite OPTIMIZED_KERNEL_DIR=cmsis_nn "
-  "TARGET=cortex_m_generic TARGET_ARCH=cortex-m7+fp")
+  "TARGET=cortex_m_generic TARGET_ARCH=cortex-m7+fp GCC_TARGET_ARCH=cortex-m7+nofp.dp")
 string(CONCAT fc_get_tflm ${fc_get_tflm})
 
 if(NOT TFLM_DIR)
@@ -63,7 +63,8 @@ if(NOT fc_tflm_library)
   list(LENGTH fc_tflm_found count)
   if(count GREATER 1)
     list(JOIN fc_tflm_found "\n  " fc_tflm_found)
-    message(FATAL_ERROR "TFLM_DIR=${TFLM_DIR} holds several libraries: name one by -DTFLM_LIBRARY=\n"
+    message(FATAL_ERROR "TFLM_DIR=${TFLM_DIR} holds several libraries: name one by -DTFLM_LIBRARY=, or the "
+      "environment variable TFLM_LIBRARY:\n"
       "  ${fc_tflm_found}")
   endif()
   set(fc_tflm_library "${fc_tflm_found}")

@@ -1,4 +1,5 @@
 /* Stand-in: see README.md. */
+#include <cmath>
 #include <cstdarg>
 #include <cstring>
 
@@ -61,6 +62,14 @@ struct Global {
 };
 Global global;
 
+/* TFLM makes multipliers of scales with doubles and functions of libm, whatever the core can do. */
+bool multiplier_is_right(double scale)
+{
+    int shift;
+    const double fraction = std::round(std::frexp(scale, &shift) * 2147483648.0);
+    return fraction == 1078071040.0 && shift == -7 && std::exp(scale) > 1.0;
+}
+
 } // namespace
 
 const uint8_t *Table::field(size_t index) const
@@ -117,6 +126,10 @@ TfLiteStatus MicroInterpreter::AllocateTensors()
         at += (tensors_[i].bytes + 15) / 16 * 16;
     }
     used_ = needed;
+    volatile double scale = 1078071040.0 / 2147483648.0 / 128.0;
+    if (!multiplier_is_right(scale)) {
+        return kTfLiteError;
+    }
     return op_resolver_.count() > 0 ? kTfLiteOk : kTfLiteError;
 }
 
