@@ -56,7 +56,7 @@ def measure(planned: road.Planned, target: road.Target) -> list[Sample]:
     symbols = road.step_symbols(planned.plan)
     with tempfile.TemporaryDirectory() as folder:
         road.render_to(planned, target, Path(folder))
-        result = road.build_project(Path(folder), output)
+        result = road.build_project(Path(folder), target, output)
         with attach.on_emulator(result.elf, target.board, symbols, output) as (machine, client):
             for _ in range(2):
                 for index, endpoint in enumerate(planned.plan.inputs):
