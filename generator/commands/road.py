@@ -11,11 +11,11 @@ from generator.application import Application, describe_application
 from generator.catalog import ModelSource, find_model
 from generator.commands.engine import NATIVE, EngineChoice
 from generator.commands.output import Output
-from generator.errors import OverBudgetError, UsageError
+from generator.errors import ModelError, OverBudgetError, UsageError
 from generator.fuse import fuse
 from generator.graph import Graph
 from generator.plan import Goal, Interpreter, Optimize, Plan, make_plan, plan_interpreter
-from generator.read import read_tflite_bytes
+from generator.read import operator_names, read_tflite_bytes
 from generator.render import Engine, Network, Platform, render_project, write_project
 from generator.report.plan_tables import fitting_parts
 from generator.simplify import Removal, simplify
@@ -95,6 +95,7 @@ def plan_model(
     )
     interpreter = plan_interpreter(
         as_read,
+        operator_names(source.data),
         target.board.part,
         reserve_bytes=reserve + firmware.tflm_stack_bytes + sum(o.interpreter.arena_bytes for o in arenas),
         arena_bytes=firmware.tflm_arena_bytes,
@@ -103,13 +104,21 @@ def plan_model(
 
 
 def require_fit(planned: Planned, engine: EngineChoice = NATIVE) -> None:
-    """OverBudgetError if no memory of the part holds the arena, naming parts where it would fit."""
+    """OverBudgetError if no memory of the part holds the arena, naming parts where it would fit.
+
+    ModelError if the engine cannot run the model whatever the memory.
+    """
     plan, interpreter = planned.plan, planned.interpreter
     if engine.is_native and not plan.arena_fits:
         fits = fitting_parts(plan)
         raise OverBudgetError(
             f"{plan.name} needs an arena of {plan.arena_bytes:,} B: {plan.arena_why}; "
             + (f"it would fit on {', '.join(fits)}" if fits else "it fits on none of the known parts")
+        )
+    if not engine.is_native and interpreter.missing:
+        raise ModelError(
+            f"{plan.name} with the engine tflm",
+            [f"TensorFlow Lite for Microcontrollers has no {name}" for name in interpreter.missing],
         )
     if not engine.is_native and not interpreter.arena_fits:
         raise OverBudgetError(

@@ -10,9 +10,10 @@ was used of the arena; ``tflm_arena_bytes`` in firmcast.toml replaces the estima
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.graph import Conv2D, DepthwiseConv2D, Graph, Operator, Pool2D, operator_parameters
+from generator.graph import Conv2D, DepthwiseConv2D, Graph, Operator, Pool2D, Reduce, operator_parameters
 from generator.plan.arena import Request, Segment, first_fit_bytes
 from generator.plan.planner import arena_region
 from generator.targets import Part
@@ -31,6 +32,8 @@ _ENDPOINT_BYTES = 128
 # While the arena is planned, each tensor and each scratch buffer: requirements and order.
 _PLANNING_BYTES = 64
 
+# Operators that the native engine runs and the library does not know.
+_ABSENT = frozenset({"RELU_N1_TO_1", "TILE"})
 # Where the name of a method of MicroMutableOpResolver does not follow from the operator's.
 _METHODS = {"PADV2": "PadV2", "CUMSUM": "CumSum", "BATCH_MATMUL": "BatchMatMul"}
 
@@ -44,6 +47,8 @@ class Interpreter:
     """
 
     operators: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Operators of the file that the library does not have; it cannot run the model if there are any."""
     persistent_bytes: int
     arena_bytes: int
     arena_region: str
@@ -52,11 +57,17 @@ class Interpreter:
 
 
 def plan_interpreter(
-    graph: Graph, part: Part, *, reserve_bytes: int, arena_bytes: int | None = None
+    graph: Graph,
+    used: Sequence[str],
+    part: Part,
+    *,
+    reserve_bytes: int,
+    arena_bytes: int | None = None,
 ) -> Interpreter:
     """Lay the model as it was read (not simplified, not fused) out for TFLM on ``part``.
 
-    ``reserve_bytes`` of the arena's memory stay free; ``arena_bytes`` replaces the estimate.
+    ``used`` are the schema's names of the file's operators, once each. ``reserve_bytes`` of its memory
+    stay free beside the arena; ``arena_bytes`` replaces the estimate.
     """
     activations = _activations(graph)
     persistent = _persistent(graph)
@@ -64,8 +75,9 @@ def plan_interpreter(
         activations, persistent = arena_bytes, 0
     size = -(-(activations + persistent) // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
     region, why, fits = arena_region(part, size, reserve_bytes)
-    names = dict.fromkeys(resolver_method(operator.name) for operator in graph.operators)
-    return Interpreter(tuple(names), persistent, size, region, why, fits)
+    methods = tuple(resolver_method(name) for name in used if name not in _ABSENT)
+    missing = tuple(name for name in used if name in _ABSENT)
+    return Interpreter(methods, missing, persistent, size, region, why, fits)
 
 
 def resolver_method(operator_name: str) -> str:
@@ -102,7 +114,6 @@ def _activations(graph: Graph) -> int:
 def _scratch(graph: Graph, operator: Operator) -> int:
     """Working memory of CMSIS-NN's kernel on a core with DSP extension; reference kernels need none."""
     attributes = operator.attributes
-    source = graph.operand(operator, 0)
     if isinstance(attributes, Conv2D):
         _, height, width, depth = graph.operand(operator, 1).shape
         columns = -(-height * width * depth // 4) * 4
@@ -111,7 +122,9 @@ def _scratch(graph: Graph, operator: Operator) -> int:
         _, height, width, channels = graph.operand(operator, 1).shape
         return 2 * height * width * channels
     if isinstance(attributes, Pool2D):
-        return 4 * source.shape[-1]
+        return 4 * graph.result(operator).shape[-1]
+    if isinstance(attributes, Reduce):
+        return 4 * graph.result(operator).element_count + 64
     return 0
 
 

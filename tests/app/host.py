@@ -14,7 +14,7 @@ from generator.graph import Graph
 from generator.link import Client
 from generator.link.transport import ProcessTransport
 from generator.plan import Plan, make_plan, plan_interpreter
-from generator.read import read_tflite_bytes
+from generator.read import operator_names, read_tflite_bytes
 from generator.render import Network, render_project, write_project
 from generator.simplify import simplify
 from generator.targets import clock_tree, load_board
@@ -43,7 +43,9 @@ def host_program(
     as_read = read_tflite_bytes(model, name, name)
     graph = fuse(simplify(as_read).graph)
     plan = make_plan(graph, board.part)
-    network = Network(plan, plan_interpreter(as_read, board.part, reserve_bytes=0), model)
+    network = Network(
+        plan, plan_interpreter(as_read, operator_names(model), board.part, reserve_bytes=0), model
+    )
     application = describe_application(graph, info or ModelInfo(), Settings())
     clock = clock_tree(board, board.clock_mhz)
     project = render_project(
