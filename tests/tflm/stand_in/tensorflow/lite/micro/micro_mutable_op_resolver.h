@@ -12,6 +12,7 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
   public:
     size_t count() const override { return count_; }
 
+/* Of the operators that generator/read takes, those that the library has; whoever adds one looks there. */
 #define STAND_IN_ADD(name)                                                                                   \
     TfLiteStatus Add##name() { return add(); }
     STAND_IN_ADD(Abs)
@@ -20,18 +21,23 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(ArgMin)
     STAND_IN_ADD(AveragePool2D)
     STAND_IN_ADD(BroadcastTo)
+    STAND_IN_ADD(Ceil)
     STAND_IN_ADD(Concatenation)
     STAND_IN_ADD(Conv2D)
+    STAND_IN_ADD(Cos)
     STAND_IN_ADD(DepthToSpace)
     STAND_IN_ADD(DepthwiseConv2D)
     STAND_IN_ADD(Dequantize)
     STAND_IN_ADD(Div)
     STAND_IN_ADD(Elu)
+    STAND_IN_ADD(Exp)
     STAND_IN_ADD(ExpandDims)
+    STAND_IN_ADD(Floor)
     STAND_IN_ADD(FullyConnected)
     STAND_IN_ADD(Gather)
     STAND_IN_ADD(HardSwish)
     STAND_IN_ADD(LeakyRelu)
+    STAND_IN_ADD(Log)
     STAND_IN_ADD(Logistic)
     STAND_IN_ADD(MaxPool2D)
     STAND_IN_ADD(Maximum)
@@ -52,13 +58,16 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(Reshape)
     STAND_IN_ADD(ResizeNearestNeighbor)
     STAND_IN_ADD(ReverseV2)
+    STAND_IN_ADD(Round)
     STAND_IN_ADD(Rsqrt)
+    STAND_IN_ADD(Sin)
     STAND_IN_ADD(Slice)
     STAND_IN_ADD(Softmax)
     STAND_IN_ADD(SpaceToDepth)
     STAND_IN_ADD(Split)
     STAND_IN_ADD(SplitV)
     STAND_IN_ADD(Sqrt)
+    STAND_IN_ADD(Square)
     STAND_IN_ADD(SquaredDifference)
     STAND_IN_ADD(Squeeze)
     STAND_IN_ADD(StridedSlice)
