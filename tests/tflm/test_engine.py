@@ -25,6 +25,7 @@ from generator.link.transport import ProcessTransport
 from generator.targets import load_board
 from generator.toolchain.elf import ElfImage
 from tests.conftest import Built
+from tests.plan.networks import Network
 from tests.support.cli import Result, firmcast
 from tests.tflm.trees import LIBRARY, SOURCE, STAND_IN, add_library, library_tree, require_cross_cxx
 
@@ -280,6 +281,23 @@ def test_what_a_tree_lacks_is_said(make, words: tuple[str, ...], tmp_path: Path)
     said = " ".join(result.err.split())
     for word in (*words, "TFLM_DIR"):
         assert word in said, result.err
+
+
+def test_operators_that_the_library_lacks_are_refused(tmp_path: Path) -> None:
+    net = Network(1)
+    source = net.activation(1, 8)
+    result = net.like(source)
+    net.operator("RELU_N1_TO_1", [source], [result])
+    model = tmp_path / "clamp.tflite"
+    model.write_bytes(net.finish([source], [net.logistic(result)]))
+    out = tmp_path / "out"
+    refused = firmcast("build", model, "--engine", "tflm", "--render-only", "--out", out, cwd=tmp_path)
+    assert refused.code == 3
+    assert "has no RELU_N1_TO_1" in refused.err
+    assert not out.exists()
+    native = firmcast("build", model, "--render-only", "--out", out, cwd=tmp_path)
+    assert native.code == 0, native.err
+    assert "has no RELU_N1_TO_1: compile this model with ENGINE=native" in (out / "clamp_tflm.cc").read_text()
 
 
 def test_cmake_alone_says_what_is_missing(built: Built, tmp_path: Path) -> None:
