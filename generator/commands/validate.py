@@ -102,8 +102,8 @@ def validate(
     explained: tuple[LayerComparison, tuple[Absent, ...]] | None = None
     with _client(where, planned, target, folder, port, output) as client:
         with output.progress(f"comparing {inputs} inputs with the reference on {where}") as progress:
-            stepwise = client.identity.engine == "native"
-            comparison = compare(client, planned.plan, planned.source.data, given, progress, stepwise=stepwise)
+            model_file, stepwise = planned.source.data, target.engine.is_native
+            comparison = compare(client, planned.plan, model_file, given, progress, stepwise=stepwise)
         if layers or float_path is not None or picture is not None:
             explained = _explain(client, where, planned, float_path, _some(given, comparison), output)
     result = {
