@@ -32,8 +32,8 @@ _ENDPOINT_BYTES = 128
 # While the arena is planned, each tensor and each scratch buffer: requirements and order.
 _PLANNING_BYTES = 64
 
-# Operators that the native engine runs and the library does not know.
-_ABSENT = frozenset({"RELU_N1_TO_1", "TILE"})
+# What generator/read takes and the library does not have; the native engine runs it.
+ABSENT = frozenset({"GELU", "RELU_N1_TO_1", "TILE"})
 # Where the name of a method of MicroMutableOpResolver does not follow from the operator's.
 _METHODS = {"PADV2": "PadV2", "CUMSUM": "CumSum", "BATCH_MATMUL": "BatchMatMul"}
 
@@ -75,8 +75,8 @@ def plan_interpreter(
         activations, persistent = arena_bytes, 0
     size = -(-(activations + persistent) // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
     region, why, fits = arena_region(part, size, reserve_bytes)
-    methods = tuple(resolver_method(name) for name in used if name not in _ABSENT)
-    missing = tuple(name for name in used if name in _ABSENT)
+    methods = tuple(resolver_method(name) for name in used if name not in ABSENT)
+    missing = tuple(name for name in used if name in ABSENT)
     return Interpreter(methods, missing, persistent, size, region, why, fits)
 
 
