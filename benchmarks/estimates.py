@@ -34,7 +34,7 @@ from generator.graph import Graph, Operator
 from generator.plan import Step, make_plan
 from generator.plan.kernels import KERNELS, Candidate
 from generator.targets import memory_costs
-from tests.plan.networks import Network
+from tests.plan.networks import Network, other_operators
 
 BOARD = "nucleo_h743zi2"
 
@@ -130,36 +130,6 @@ def other_sizes() -> dict[str, bytes]:
         flat = net.reshape(x, 1, int(np.prod(net.shape(x))))
         x = net.dense(net.dense(net.dense(flat, 3 * filters), side), filters)
         found[f"sizes_{side}"] = net.finish([source], [net.softmax(x)])
-    return found
-
-
-def other_operators() -> dict[str, bytes]:
-    """What elementwise operators, reductions and movements cost, at several sizes."""
-    found = {}
-    for side, channels in ((20, 3), (16, 8), (9, 16), (6, 33)):
-        net = Network(side)
-        source = net.activation(1, side, side, channels)
-        area = (1, side, side, channels)
-        x = net.operate("SUB", [source, net.operate("MAXIMUM", [source, source], area)], area)
-        x = net.operate("MUL", [x, net.operate("MEAN", [source], (1, channels), [[1, 2]])], area)
-        x = net.operate("MINIMUM", [x, net.operate("SQUARED_DIFFERENCE", [x, source], area)], area)
-        x = net.operate("PRELU", [x, net.slopes(channels)], area)
-        x = net.operate("DIV", [x, net.slopes(channels)], area)
-        around = [[0, 0], [1, 2], [2, 1], [0, 0]]
-        x = net.operate("PAD", [x], (1, side + 3, side + 3, channels), [around])
-        x = net.operate("TRANSPOSE", [x], (1, channels, side + 3, side + 3), [[0, 3, 1, 2]])
-        x = net.operate("TRANSPOSE", [x], (1, side + 3, channels, side + 3), [[0, 2, 1, 3]])
-        x = net.operate("REDUCE_MAX", [x], (1, side + 3, side + 3), [[2]])
-        y = net.operate("REDUCE_MIN", [source], (1, side, channels), [[1]])
-        z = net.operate("GATHER", [y], (1, side, channels), [list(range(side))[::-1]], axis=1)
-        z = net.operate("CONCATENATION", [y, z, y], (1, side, 3 * channels), axis=2)
-        net.operate("SUM", [x], (1, side + 3), [[1]])
-        ends = [
-            len(net.tensors) - 1,
-            net.index("ARG_MAX", z, (1, side), 2),
-            net.index("ARG_MIN", y, (1, side), 2),
-        ]
-        found[f"operators_{side}"] = net.finish([source], ends)
     return found
 
 

@@ -8,8 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.plan.networks import other_operators
 from tests.support.cli import firmcast
 from tests.support.keras_networks import NETWORKS, quantized
+
+
+@pytest.mark.parametrize("name", other_operators())
+def test_operators_one_after_the_other_are_bit_exact(name: str, tmp_path: Path) -> None:
+    """Also that every step is still there: GCC 12 dropped the call of a transposition that it took for one
+    without effect, until it was told that address 0 is memory.
+    """
+    (tmp_path / "net.tflite").write_bytes(other_operators()[name])
+    result = firmcast("build", "net.tflite", "--json", "-q", cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert result.json()["validation"]["bit_exact"], result.json()["validation"]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
