@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from generator.catalog import find_model
+from generator.catalog import Normalization, find_model
 from generator.commands import options
 from generator.commands.output import Output, output_options
+from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES
+from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, open_samples
 from generator.learn.data import SYNTHETIC, open_data
-from generator.learn.evaluate import UNIT_RANGE, Evaluation
+from generator.learn.evaluate import Evaluation
 from generator.learn.evaluate import evaluate as run_evaluation
+from generator.learn.keras_network import (
+    ACTIVATIONS,
+    IO_TYPES,
+    KERAS_SUFFIXES,
+    Activations,
+    TensorIo,
+    load_network,
+)
 from generator.learn.pipeline import make_model
-from generator.learn.quantize import IO_TYPES
+from generator.learn.quantization_report import report_errors
+from generator.learn.quantization_table import print_report
 from generator.learn.quantize import quantize as run_quantization
+from generator.learn.quantize import write_whole
 from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
 
 data_option = click.option(
     "--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings."
 )
 io_option = click.option(
-    "--io", type=click.Choice(IO_TYPES), default="int8", show_default=True, help="Type of input and output."
+    "--io",
+    type=click.Choice(IO_TYPES["int8"]),
+    default="int8",
+    show_default=True,
+    help="Type of input and output.",
 )
 
-_KERAS_SUFFIXES = (".keras", ".h5")
 _SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
 
 
@@ -59,22 +75,74 @@ def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | Non
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@data_option
-@io_option
+@click.option(
+    "--data",
+    required=True,
+    help="Folder of images, folder of .npy files, .npz file, or 'synthetic': samples that ranges come from.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(sorted({io for types in IO_TYPES.values() for io in types})),
+    help="Type of input and output; int16 with int16 activations alone [default: that of the activations].",
+)
+@click.option(
+    "--activations",
+    type=click.Choice(ACTIVATIONS),
+    default="int8",
+    show_default=True,
+    help="Type of all values between the layers; weights are int8.",
+)
+@click.option(
+    "--scale",
+    type=float,
+    help="real = value * scale + offset [default: 1/255 for images, arrays as they are].",
+)
+@click.option("--offset", type=float, help="See --scale [default: 0].")
+@click.option(
+    "--samples", default=DEFAULT_SAMPLES, show_default=True, type=click.IntRange(1), help="At most this many."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The .tflite file to write.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Chooses the samples.")
 @output_options
-def quantize(model: Path, data: str, io: str, out: Path | None, seed: int, output: Output) -> None:
-    """Quantize the Keras file MODEL to int8; ranges come from the training pictures of --data."""
-    result = run_quantization(
-        model,
-        open_data(data, seed=seed),
-        out or model.with_suffix(".tflite"),
-        io=io,  # type: ignore[arg-type]  # click has checked the choice
-        seed=seed,
+def quantize(
+    model: Path,
+    data: str,
+    io: TensorIo | None,
+    activations: Activations,
+    scale: float | None,
+    offset: float | None,
+    samples: int,
+    out: Path | None,
+    seed: int,
+    output: Output,
+) -> None:
+    """Quantize the Keras file MODEL to int8 weights and activations, and show what that costs in each layer.
+
+    Writes NAME.tflite, and the errors of the layers as NAME.quantization.json beside it.
+    """
+    network = load_network(model)
+    read = open_samples(
+        data, network.inputs, count=samples, seed=seed, normalization=_normalization(scale, offset)
     )
-    output.results.print(f"wrote {result.model_path}, {result.size_bytes:,} B", soft_wrap=True)
-    output.json({**asdict(result), "model_path": str(result.model_path)})
+    output.say(f"ranges from {len(read.calibration)} samples of {read.source}: {read.scaling}")
+    for warning in read.warnings:
+        output.say(f"warning: {warning}")
+    target = out or model.with_suffix(".tflite")
+    result = run_quantization(network, read, target, io=io, activations=activations)
+    report = report_errors(network.float_tflite, result.model_path.read_bytes(), read)
+    report_path = result.model_path.with_suffix(".quantization.json")
+    facts = {
+        **asdict(result),
+        "model_path": result.model_path.name,
+        "data": {"source": read.source, "scaling": read.scaling, "unreadable": len(read.unreadable)},
+        "report": asdict(report),
+    }
+    write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
+    print_report(report, output.results)
+    output.results.print(
+        f"wrote {result.model_path}, {result.size_bytes:,} B, and {report_path.name}", soft_wrap=True
+    )
+    output.json({**facts, "model_path": str(result.model_path)})
 
 
 @click.command()
@@ -87,7 +155,7 @@ def quantize(model: Path, data: str, io: str, out: Path | None, seed: int, outpu
 def evaluate(model: str, data: str, split: str, output: Output) -> None:
     """Accuracy, confusion matrix, precision, recall and F1 of MODEL (.tflite through TFLM, or Keras)."""
     images = open_data(data)
-    if Path(model).suffix in _KERAS_SUFFIXES:
+    if Path(model).suffix in KERAS_SUFFIXES:
         evaluation = run_evaluation(Path(model), images, split=split)  # type: ignore[arg-type]
     else:
         source = find_model(model)
@@ -96,10 +164,19 @@ def evaluate(model: str, data: str, split: str, output: Output) -> None:
             images,
             split=split,  # type: ignore[arg-type]  # click has checked the choice
             threshold=source.info.threshold,
-            normalization=source.info.normalization or UNIT_RANGE,
+            normalization=source.info.normalization or PIXELS,
         )
     _print(evaluation, data, output)
     output.json(asdict(evaluation))
+
+
+def _normalization(scale: float | None, offset: float | None) -> Normalization | None:
+    if scale is None and offset is None:
+        return None
+    try:
+        return Normalization(scale=PIXELS.scale if scale is None else scale, offset=offset or 0.0)
+    except ValueError as error:
+        raise UsageError(f"--scale must be above 0, --offset finite: {scale} and {offset} are not") from error
 
 
 def _command(arch: str, data: str, epochs: int, seed: int) -> str:

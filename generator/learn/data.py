@@ -124,11 +124,7 @@ def folder_set(root: Path) -> ImageSet:
     """
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder; name a folder of images, or '{SYNTHETIC}'")
-    folders = {entry.name.lower(): entry for entry in sorted(root.iterdir()) if entry.is_dir()}
-    split_roots = {
-        split: next((folders[name] for name in names if name in folders), None)
-        for split, names in _SPLIT_FOLDERS.items()
-    }
+    split_roots = split_folders(root)
     absent = [split for split, folder in split_roots.items() if folder is None]
     if len(absent) == len(SPLITS):
         return _from_class_folders(root)
@@ -145,7 +141,7 @@ def folder_set(root: Path) -> ImageSet:
     if len(names) > 1:
         raise UsageError(f"{root}: the splits have different classes: {sorted(names)}")
     files = {
-        split: [(path, label) for label, folder in enumerate(pair) for path in _image_files(folder)]
+        split: [(path, label) for label, folder in enumerate(pair) for path in image_files(folder)]
         for split, pair in classes.items()
     }
     return _assemble(root, classes["Train"], files)
@@ -182,6 +178,26 @@ def synthetic_set(*, seed: int = 0, train: int = 600, held_out: int = 120, size:
     return ImageSet(SYNTHETIC, MASK_LABELS, splits, digest.hexdigest())
 
 
+def split_folders(root: Path) -> Mapping[SplitName, Path | None]:
+    """The folder of each split in ``root``, by its usual names in any case, or None."""
+    folders = {entry.name.lower(): entry for entry in sorted(root.iterdir()) if entry.is_dir()}
+    return {
+        split: next((folders[name] for name in names if name in folders), None)
+        for split, names in _SPLIT_FOLDERS.items()
+    }
+
+
+def image_files(folder: Path, *, deep: bool = False) -> list[Path]:
+    """The JPEG and PNG files of a folder, in order; ``deep``: and of the folders in it."""
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(path for path in found if path.suffix.lower() in _SUFFIXES and path.is_file())
+
+
+def content_share(path: Path) -> float:
+    """A number from 0 to below 1 that follows from a file's bytes alone, so that copies stay together."""
+    return int(hashlib.sha256(_read(path)).hexdigest()[:8], 16) / 2**32
+
+
 def network_inputs(split: Split, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
     """Every picture of a split as the firmware would hand it to the network: N x H x W x C, ``uint8``."""
     prepared = [prepare_image(image, height, width, channels) for image in split.images()]
@@ -204,8 +220,8 @@ def _from_class_folders(root: Path) -> ImageSet:
     pair = _class_folders(root)
     files: dict[SplitName, list[tuple[Path, int]]] = {split: [] for split in SPLITS}
     for label, folder in enumerate(pair):
-        for path in _image_files(folder):
-            share = int(hashlib.sha256(_read(path)).hexdigest()[:8], 16) / 2**32
+        for path in image_files(folder):
+            share = content_share(path)
             split: SplitName = "Train" if share < 0.8 else "Validation" if share < 0.9 else "Test"
             files[split].append((path, label))
     return _assemble(root, pair, files)
@@ -245,10 +261,6 @@ def _class_folders(root: Path) -> tuple[Path, Path]:
     if _plain(first.name) in _POSITIVE or _plain(second.name) in _NEGATIVE:
         return second, first
     return first, second
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
 
 
 def _read(path: Path) -> bytes:

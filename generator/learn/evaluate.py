@@ -15,16 +15,13 @@ from generator.application import pixel_values
 from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
 from generator.graph import DType
+from generator.learn.calibration import PIXELS
 from generator.learn.data import ImageSet, SplitName, network_inputs
-from generator.learn.quantize import load_keras
+from generator.learn.keras_network import KERAS_SUFFIXES, load_keras
 from generator.reference import Oracle
 
 Engine: TypeAlias = Literal["keras-float32", "tflm-int8"]
 Scores: TypeAlias = npt.NDArray[np.float64]
-
-
-UNIT_RANGE = Normalization(scale=1 / 255)
-"""Pixels 0..255 as 0..1: what every network trained here takes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def evaluate(
     *,
     split: SplitName = "Test",
     threshold: float = 0.5,
-    normalization: Normalization = UNIT_RANGE,
+    normalization: Normalization = PIXELS,
 ) -> Evaluation:
     """Run a model over a split and count.
 
@@ -85,7 +82,7 @@ def evaluate(
     match model_path.suffix:
         case ".tflite":
             engine, (shape, score) = "tflm-int8", tflm_scorer(model_path, normalization)
-        case ".keras" | ".h5":
+        case suffix if suffix in KERAS_SUFFIXES:
             engine, (shape, score) = "keras-float32", keras_scorer(model_path, normalization)
         case _:
             raise UsageError(f"{model_path}: is neither a .tflite nor a .keras file")
@@ -137,7 +134,15 @@ Scorer: TypeAlias = Callable[[npt.NDArray[np.uint8]], Scores]
 def keras_scorer(path: Path, how: Normalization) -> tuple[tuple[int, int, int], Scorer]:
     """Input shape and scoring function of a Keras model."""
     model = load_keras(path)
-    height, width, channels = (int(size) for size in model.inputs[0].shape[1:])
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ModelError(
+            str(path),
+            [f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs; needed is one of each"],
+        )
+    shape = model.inputs[0].shape
+    if len(shape) != 4 or None in shape[1:] or shape[3] not in (1, 3):
+        raise ModelError(str(path), [f"its input has shape {tuple(shape)}; needed is N x H x W x 1 or 3"])
+    height, width, channels = (int(size) for size in shape[1:])
 
     def score(images: npt.NDArray[np.uint8]) -> Scores:
         values = images.astype(np.float32) * np.float32(how.scale) + np.float32(how.offset)

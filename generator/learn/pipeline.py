@@ -12,9 +12,11 @@ from typing import Any
 
 from generator.learn.architectures import architecture
 from generator.learn.augment import Augmentation
+from generator.learn.calibration import PIXELS, image_set_samples
 from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
-from generator.learn.evaluate import UNIT_RANGE, Evaluation, evaluate
-from generator.learn.quantize import Quantization, TensorIo, quantize
+from generator.learn.evaluate import Evaluation, evaluate
+from generator.learn.keras_network import TensorIo, load_network
+from generator.learn.quantize import Quantization, quantize
 from generator.learn.training import (
     DEFAULT_BATCH,
     DEFAULT_EPOCHS,
@@ -85,7 +87,9 @@ def make_model(
         progress=progress,
     )
     progress("quantizing to int8")
-    quantization = quantize(training.model_path, data, out_dir / f"{arch}.tflite", io=io, seed=seed)
+    network = load_network(training.model_path)
+    samples = image_set_samples(data, network.inputs, seed=seed)
+    quantization = quantize(network, samples, out_dir / f"{arch}.tflite", io=io)
     evaluations = []
     for path in (training.model_path, quantization.model_path):
         for split in _HELD_OUT:
@@ -113,7 +117,7 @@ def model_card(
         "labels": list(data.labels),
         "positive": 1,
         "threshold": 0.5,
-        "normalization": UNIT_RANGE.model_dump(),
+        "normalization": PIXELS.model_dump(),
         "parameters": network.parameters,
         "tflite": {
             "file": quantization.model_path.name,
@@ -145,7 +149,7 @@ def model_card(
                 "Validation and Test": "centre square, area average as in the firmware",
             },
             "calibration": {
-                "images": quantization.calibration_images,
+                "images": quantization.calibration_samples,
                 "from": "Train",
                 "seed": quantization.seed,
             },

@@ -9,8 +9,9 @@ from generator.application import pixel_values
 from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
 from generator.graph import DType, Quantization, Tensor
+from generator.learn.calibration import PIXELS
 from generator.learn.data import synthetic_set
-from generator.learn.evaluate import UNIT_RANGE, count_answers, evaluate
+from generator.learn.evaluate import count_answers, evaluate
 
 
 def counted(scores, labels, threshold=0.5):
@@ -47,13 +48,13 @@ def pixel_table(scale, zero_point, dtype, normalization):
 
 
 def test_input_table_of_the_shipped_scale_is_a_shift():
-    table = pixel_table(1 / 255, -128, DType.INT8, UNIT_RANGE)
+    table = pixel_table(1 / 255, -128, DType.INT8, PIXELS)
     assert table.dtype == np.int8
     np.testing.assert_array_equal(table, np.arange(256) - 128)
 
 
 def test_input_table_clips():
-    table = pixel_table(1 / 300, 0, DType.INT8, UNIT_RANGE)
+    table = pixel_table(1 / 300, 0, DType.INT8, PIXELS)
     assert table[0] == 0
     assert table[-1] == 127
     table = pixel_table(0.01, 10, DType.UINT8, Normalization(scale=2 / 255, offset=-1.0))

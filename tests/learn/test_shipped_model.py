@@ -14,9 +14,10 @@ import tflite
 from generator.assets import models_dir
 from generator.imaging import load_samples, prepare_image, read_image
 from generator.imaging.samples import ARCHIVE
+from generator.learn.calibration import PIXELS
 from generator.learn.data import folder_set
-from generator.learn.evaluate import UNIT_RANGE, evaluate, tflm_scorer
-from generator.learn.quantize import operators
+from generator.learn.evaluate import evaluate, tflm_scorer
+from generator.learn.tflite_file import parse
 
 MODEL_DIR = models_dir() / "mask_cnn"
 FACES = Path(__file__).parents[3] / "shared" / "data" / "faces"
@@ -48,7 +49,7 @@ def test_card_is_of_this_file(card, model_path):
     content = model_path.read_bytes()
     assert hashlib.sha256(content).hexdigest() == card["tflite"]["sha256"]
     assert len(content) == card["tflite"]["size_bytes"] < 150_000
-    assert list(operators(content)) == card["tflite"]["operators"]
+    assert list(parse(content).kinds) == card["tflite"]["operators"]
     assert card["labels"][card["positive"]] == "mask"
     assert card["normalization"] == {"scale": 1 / 255, "offset": 0.0}
     assert card["provenance"]["data"]["synthetic"] is False
@@ -69,7 +70,7 @@ def test_model_is_int8_with_a_batch_of_one(model_path):
 def test_model_uses_only_the_papers_operators(model_path):
     block = ["CONV_2D", "MAX_POOL_2D"]
     expected = [*block * 3, "RESHAPE", *["FULLY_CONNECTED"] * 3, "LOGISTIC"]
-    assert list(operators(model_path.read_bytes())) == expected
+    assert list(parse(model_path.read_bytes()).kinds) == expected
 
 
 @pytest.mark.parametrize("split", ["Validation", "Test"])
@@ -109,7 +110,7 @@ def test_samples_are_their_png_files():
 
 def test_the_photograph_is_told_apart_with_and_without_mask(model_path):
     by_name = {sample.name: sample.image for sample in load_samples(MODEL_DIR)}
-    (height, width, channels), score = tflm_scorer(model_path, UNIT_RANGE)
+    (height, width, channels), score = tflm_scorer(model_path, PIXELS)
     names = ("astronaut.png", "astronaut_masked.png")
     bare, masked = score(np.stack([prepare_image(by_name[name], height, width, channels) for name in names]))
     assert bare < 0.5 <= masked

@@ -75,7 +75,7 @@ def test_road_ends_in_a_static_int8_model(outcome):
         "CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "LOGISTIC",
     }  # fmt: skip
     assert quantization.model_path.stat().st_size == quantization.size_bytes < 150_000
-    assert quantization.calibration_images == 48
+    assert quantization.calibration_samples == 48
     assert result.training.model_path.stat().st_size < 700_000
     float32 = result.evaluation("keras-float32", "Test")
     int8 = result.evaluation("tflm-int8", "Test")

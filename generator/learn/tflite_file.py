@@ -1,0 +1,113 @@
+"""What a converter has just written, float or quantized. :mod:`generator.read` reads files of users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
+
+
+@dataclass(frozen=True)
+class FileTensor:
+    """A tensor: its name, shape, type (``INT8``), and whether its values stand in the file."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    constant: bool
+    scale: float | None
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class FileOperator:
+    """An operator: its kind (``CONV_2D``) and the indices of its tensors; absent inputs are left out."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TfliteFile:
+    """Tensors and operators of the main graph, in the file's order, and the graph's edges."""
+
+    tensors: tuple[FileTensor, ...]
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kind of every operator, in order of execution."""
+        return tuple(operator.kind for operator in self.operators)
+
+
+def parse(content: bytes) -> TfliteFile:
+    """Read what a converter has just written."""
+    import tflite
+
+    model = tflite.Model.GetRootAs(content)
+    graph = model.Subgraphs(0)
+    kinds, types = _names(tflite.BuiltinOperator), _names(tflite.TensorType)
+    tensors = []
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        how = tensor.Quantization()
+        per_tensor = how is not None and how.ScaleLength() == 1
+        tensors.append(
+            FileTensor(
+                name=tensor.Name().decode("utf-8", "replace"),
+                shape=tuple(tensor.Shape(axis) for axis in range(tensor.ShapeLength())),
+                dtype=types[tensor.Type()],
+                constant=model.Buffers(tensor.Buffer()).DataLength() > 0,
+                scale=float(how.Scale(0)) if per_tensor else None,
+                zero_point=int(how.ZeroPoint(0)) if per_tensor else 0,
+            )
+        )
+    operators = []
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        operators.append(
+            FileOperator(
+                kind=kinds[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())],
+                inputs=tuple(i for i in map(operator.Inputs, range(operator.InputsLength())) if i >= 0),
+                outputs=tuple(map(operator.Outputs, range(operator.OutputsLength()))),
+            )
+        )
+    return TfliteFile(
+        tuple(tensors),
+        tuple(operators),
+        tuple(map(graph.Inputs, range(graph.InputsLength()))),
+        tuple(map(graph.Outputs, range(graph.OutputsLength()))),
+    )
+
+
+def with_edges_in_order(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """The same file with the graph's inputs and outputs in the order of their names in the signature.
+
+    The converter writes them in an order of its own.
+    """
+    import tflite
+
+    edited = bytearray(content)
+    model = tflite.Model.GetRootAs(edited)
+    graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
+    for edges, names, get, count in (
+        (graph.InputsAsNumpy(), inputs, signature.Inputs, signature.InputsLength()),
+        (graph.OutputsAsNumpy(), outputs, signature.Outputs, signature.OutputsLength()),
+    ):
+        tensors = {get(i).Name().decode(): get(i).TensorIndex() for i in range(count)}
+        ordered = np.array([tensors[name] for name in names], np.int32)
+        assert sorted(ordered) == sorted(edges)
+        edges[:] = ordered  # a view of the file
+    return bytes(edited)
+
+
+def _names(enumeration: Any) -> dict[int, str]:
+    return {code: name for name, code in vars(enumeration).items() if isinstance(code, int)}
