@@ -65,13 +65,15 @@ class KerasNetwork:
         return content
 
     def quantized_tflite(
-        self, samples: tuple[Sample, ...], *, activations: Activations = "int8", io: TensorIo = "int8"
+        self, samples: tuple[Sample, ...], *, activations: Activations = "int8", io: TensorIo | None = None
     ) -> bytes:
         """The network with int8 weights and integer activations, ranges set by ``samples``.
 
         Raises:
+            UsageError: as :func:`edge_type`.
             ModelError: TensorFlow cannot convert it, or leaves operators in floating point.
         """
+        io = edge_type(activations, io)
         # Refuses loops; TensorFlow's calibration would end the process on one.
         splits = any(len(operator.outputs) > 1 for operator in parse(self.float_tflite).operators)
         tf = tensorflow()
@@ -114,6 +116,22 @@ class KerasNetwork:
                 self.subject, [f"TensorFlow cannot convert it: {_first_lines(error)}"]
             ) from error
         return with_edges_in_order(content, [given.name for given in self.inputs], self.outputs)
+
+
+def edge_type(activations: Activations, io: TensorIo | None) -> TensorIo:
+    """The type of inputs and outputs: ``io``, or that of the activations.
+
+    Raises:
+        UsageError: the two do not go together.
+    """
+    if activations not in IO_TYPES:
+        raise UsageError(f"activations {activations!r} are unknown; there are {', '.join(ACTIVATIONS)}")
+    allowed = IO_TYPES[activations]
+    if io is not None and io not in allowed:
+        raise UsageError(
+            f"{activations} activations go with inputs and outputs of {' or '.join(allowed)}, not {io}"
+        )
+    return io or allowed[0]
 
 
 def load_network(path: Path) -> KerasNetwork:

@@ -11,6 +11,7 @@ from rich.table import Table
 from generator.learn.quantization_report import LayerError, QuantizationReport
 
 _LONGEST_NAME = 30
+_WIDTH = 150  # characters, where there is no terminal to fit
 _OUTPUT = re.compile(r"^StatefulPartitionedCall(_\d+)?:")
 _SHOWN_UNMATCHED = 10
 
@@ -34,7 +35,7 @@ def print_report(report: QuantizationReport, console: Console) -> None:
     for layer, name in zip(report.layers, names, strict=True):
         worst = layer.operator == report.worst
         table.add_row(*_cells(layer, name, worst), style="bold" if worst else None)
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else _WIDTH)
     for layer in report.layers:
         if layer.operator == report.worst:
             console.print(
@@ -78,5 +79,5 @@ def _short(names: list[str]) -> list[str]:
     common = 0
     while nested and all(len(path) > common + 1 and path[common] == nested[0][common] for path in nested):
         common += 1
-    outputs = [_OUTPUT.sub("output ", name) for name in names]
+    outputs = [_OUTPUT.sub("output_", name) for name in names]
     return ["/".join(path[common:]) or output for path, output in zip(layers, outputs, strict=True)]

@@ -6,9 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.errors import UsageError
 from generator.learn.calibration import Samples
-from generator.learn.keras_network import IO_TYPES, Activations, KerasNetwork, TensorIo
+from generator.learn.keras_network import Activations, KerasNetwork, TensorIo, edge_type
 from generator.learn.tflite_file import parse
 
 
@@ -58,19 +57,11 @@ def quantize(
         UsageError: ``io`` does not go with ``activations``.
         ModelError: the model cannot be a static integer graph; what is in the way is named.
     """
-    if activations not in IO_TYPES:
-        raise UsageError(f"activations {activations!r} are unknown; there are {', '.join(IO_TYPES)}")
-    io = io or IO_TYPES[activations][0]
-    if io not in IO_TYPES[activations]:
-        raise UsageError(
-            f"{activations} activations go with inputs and outputs of {' or '.join(IO_TYPES[activations])},"
-            f" not {io}"
-        )
     content = network.quantized_tflite(samples.calibration, activations=activations, io=io)
     write_whole(out_path, content)
     return Quantization(
         model_path=out_path,
-        io=io,
+        io=edge_type(activations, io),
         activations=activations,
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
