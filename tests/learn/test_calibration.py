@@ -92,7 +92,7 @@ def test_sources_that_are_nothing(tmp_path):
         open_samples(str(tmp_path / "absent"), [IMAGE])
     with pytest.raises(UsageError, match=r"absent\.npz: cannot be read"):
         open_samples(str(tmp_path / "absent.npz"), [SENSORS])
-    with pytest.raises(UsageError, match="holds neither JPEG or PNG images nor .npy files"):
+    with pytest.raises(UsageError, match="holds neither JPEG or PNG images"):
         open_samples(str(tmp_path), [IMAGE])
     (tmp_path / "broken.npz").write_bytes(b"PK no archive")
     with pytest.raises(UsageError, match=r"broken\.npz: cannot be read"):
@@ -120,9 +120,8 @@ def test_images_in_any_folders(tmp_path):
     assert len(flat.calibration) == 4
     assert flat.scaling == "pixel / 255"
     assert 0 <= flat.calibration[0][0].min() < flat.calibration[0][0].max() <= 1
-    classes = open_samples(
-        str(tmp_path / "classes"), [IMAGE], normalization=Normalization(scale=1, offset=-128)
-    )
+    how = Normalization(scale=1, offset=-128)
+    classes = open_samples(str(tmp_path / "classes"), [IMAGE], normalization=how)
     assert len(classes.calibration) == 6
     assert classes.calibration[0][0].min() < 0
     assert len(classes.unreadable) == 1
