@@ -14,7 +14,7 @@ import numpy as np
 from generator.errors import FirmcastError, MissingToolError, ModelError, UsageError
 from generator.graph import Graph, Tensor
 from generator.learn.keras import quiet, tensorflow
-from generator.learn.quantize import float_tflite
+from generator.learn.keras_network import KERAS_SUFFIXES, load_network
 from generator.link import Client
 from generator.plan import Plan
 from generator.reference import Oracle
@@ -105,7 +105,8 @@ def float_model(path: Path, model: bytes, graph: Graph) -> Implementation | Abse
     Raises UsageError if the file cannot be read or is another network.
     """
     try:
-        data = float_tflite(path) if path.suffix == ".keras" else path.read_bytes()
+        is_keras = path.suffix in KERAS_SUFFIXES
+        data = load_network(path).float_tflite if is_keras else path.read_bytes()
         interpreter = _Interpreter(with_all_results(data), Engine.XNNPACK)
     except MissingToolError:
         return Absent(FLOAT, "not installed")
