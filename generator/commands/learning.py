@@ -23,6 +23,7 @@ from generator.learn.keras_network import (
     KERAS_SUFFIXES,
     Activations,
     TensorIo,
+    edge_type,
     load_network,
 )
 from generator.learn.pipeline import make_model
@@ -120,6 +121,7 @@ def quantize(
 
     Writes NAME.tflite, and the errors of the layers as NAME.quantization.json beside it.
     """
+    edge_type(activations, io)  # before anything takes time
     network = load_network(model)
     read = open_samples(
         data, network.inputs, count=samples, seed=seed, normalization=_normalization(scale, offset)
