@@ -131,6 +131,11 @@ def quantize(
         output.say(f"warning: {warning}")
     target = out or model.with_suffix(".tflite")
     result = run_quantization(network, read, target, io=io, activations=activations)
+    if result.left_in_float:
+        output.say(
+            f"warning: TensorFlow leaves in floating point: {', '.join(result.left_in_float)}; "
+            f"python -m generator analyze {result.model_path} says whether the firmware can have them"
+        )
     report = report_errors(network.float_tflite, result.model_path.read_bytes(), read)
     report_path = result.model_path.with_suffix(".quantization.json")
     facts = {

@@ -14,7 +14,7 @@ import numpy as np
 from generator.errors import ModelError, UsageError
 from generator.learn.keras import quiet, tensorflow
 from generator.learn.pool import NetworkInput, Sample
-from generator.learn.tflite_file import FLOAT_TYPES, TfliteFile, parse, with_edges_in_order
+from generator.learn.tflite_file import parse, with_edges_in_order
 
 Activations: TypeAlias = Literal["int8", "int16"]
 TensorIo: TypeAlias = Literal["int8", "uint8", "int16", "float32"]
@@ -28,7 +28,6 @@ IO_TYPES: dict[Activations, tuple[TensorIo, ...]] = {
 KERAS_SUFFIXES = (".keras", ".h5")
 
 _LOOPS = ("WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE")
-_EDGES = ("QUANTIZE", "DEQUANTIZE")
 _SHOWN_LINES = 3
 
 
@@ -71,7 +70,7 @@ class KerasNetwork:
 
         Raises:
             UsageError: as :func:`edge_type`.
-            ModelError: TensorFlow cannot convert it, or leaves operators in floating point.
+            ModelError: TensorFlow cannot convert it.
         """
         io = edge_type(activations, io)
         # Refuses loops; TensorFlow's calibration would end the process on one.
@@ -98,11 +97,7 @@ class KerasNetwork:
         # The newer of TensorFlow's quantizers leaves what splits into several tensors in floating point, at
         # random; the older one does not, but rescales more often.
         converter.experimental_new_quantizer = not splits
-        content = self._convert(converter)
-        problems = _left_in_float(parse(content))
-        if problems:
-            raise ModelError(self.subject, problems)
-        return content
+        return self._convert(converter)
 
     def _converter(self) -> Any:
         return tensorflow().lite.TFLiteConverter.from_keras_model(self.model)
@@ -227,19 +222,6 @@ def _plain_names(names: list[str]) -> list[str]:
     """Names that the converter takes."""
     plain = [re.sub(r"[^A-Za-z0-9_]", "_", name) for name in names]
     return plain if len(set(plain)) == len(plain) else [f"input_{i}_{n}" for i, n in enumerate(plain)]
-
-
-def _left_in_float(file: TfliteFile) -> list[str]:
-    """Operators that compute in floating point, the conversions at the network's edges aside."""
-    problems = []
-    for index, operator in enumerate(file.operators):
-        touched = [file.tensors[i] for i in (*operator.inputs, *operator.outputs)]
-        floats = [tensor.name for tensor in touched if tensor.dtype in FLOAT_TYPES]
-        at_edge = set(operator.inputs) & set(file.inputs) or set(operator.outputs) & set(file.outputs)
-        if floats and not (operator.kind in _EDGES and at_edge):
-            where = f"operator {index} {operator.kind}, tensor '{floats[0]}'"
-            problems.append(f"{where}: stays in floating point; TensorFlow has no integer form of it here")
-    return problems
 
 
 def _first_lines(error: Exception) -> str:

@@ -22,6 +22,7 @@ class Quantization:
         size_bytes: of the file.
         sha256: of the file.
         operators: names of the operators, in order.
+        left_in_float: position and name of those that TensorFlow has no integer form of.
         calibration_samples: how many samples set the ranges.
         seed: that chose them.
     """
@@ -32,6 +33,7 @@ class Quantization:
     size_bytes: int
     sha256: str
     operators: tuple[str, ...]
+    left_in_float: tuple[str, ...]
     calibration_samples: int
     seed: int
 
@@ -59,13 +61,15 @@ def quantize(
     """
     content = network.quantized_tflite(samples.calibration, activations=activations, io=io)
     write_whole(out_path, content)
+    file = parse(content)
     return Quantization(
         model_path=out_path,
         io=edge_type(activations, io),
         activations=activations,
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        operators=parse(content).kinds,
+        operators=file.kinds,
+        left_in_float=file.left_in_float,
         calibration_samples=len(samples.calibration),
         seed=samples.seed,
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
+_FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
+_CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class TfliteFile:
     def kinds(self) -> tuple[str, ...]:
         """Kind of every operator, in order of execution."""
         return tuple(operator.kind for operator in self.operators)
+
+    @property
+    def left_in_float(self) -> tuple[str, ...]:
+        """Operators that compute in floating point, with their position; conversions to and from it aside."""
+        return tuple(
+            f"{position} {operator.kind}"
+            for position, operator in enumerate(self.operators)
+            if operator.kind not in _CONVERSIONS
+            and any(self.tensors[i].dtype in _FLOAT_TYPES for i in (*operator.inputs, *operator.outputs))
+        )
 
 
 def parse(content: bytes) -> TfliteFile:

@@ -56,6 +56,7 @@ def test_every_value_is_int8_and_the_same_bytes_come_twice(name, files, tmp_path
     _, second = quantized(files[name], tmp_path / "second.tflite")
     assert first.sha256 == second.sha256
     assert set(first.operators) == OPERATORS[name]
+    assert first.left_in_float == ()
     file = parse(first.model_path.read_bytes())
     computed = {file.tensors[i].dtype for operator in file.operators for i in operator.outputs}
     assert computed == {"INT8"}
@@ -160,6 +161,15 @@ def test_what_tensorflow_cannot_convert_is_the_models_fault():
     model = keras.Model(given, keras.ops.erfinv(given))
     with pytest.raises(ModelError, match=r"TensorFlow cannot convert it.*Erfinv"):
         _ = keras_network(model, "model").float_tflite
+
+
+def test_what_stays_in_floating_point_is_named(tmp_path):
+    keras = tensorflow().keras
+    given = keras.Input((4,), name="sensors")
+    x = keras.layers.Dense(4)(given)
+    network = keras_network(keras.Model(given, keras.layers.Dense(2)(keras.ops.sin(x))), "model")
+    result = quantize(network, made_samples(network.inputs), tmp_path / "x.tflite")
+    assert [name.split()[1] for name in result.left_in_float] == ["SIN"]
 
 
 def test_a_layer_of_token_numbers_keeps_integers(tmp_path):
