@@ -53,7 +53,7 @@ def compose_lookups(graph: Graph) -> Graph:
 def _refuse_float(graph: Graph, operators: Sequence[Operator]) -> None:
     left = [
         f"{op} computes in float32: only done between a DEQUANTIZE and a QUANTIZE where nothing else "
-        "reads its tensors"
+        "reads its tensors. Quantize the model to int8 (python -m generator quantize MODEL.keras --data DIR)"
         for op in operators
         if isinstance(op.attributes, Unary) and graph.operand(op, 0).dtype is DType.FLOAT32
     ]

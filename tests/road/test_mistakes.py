@@ -34,7 +34,7 @@ def _float_model() -> bytes:
 def _unsupported_model() -> bytes:
     model = ModelBuilder()
     tensors = [model.tensor((1, 4), scale=0.1, name=f"tensor {i}") for i in range(3)]
-    model.operator("COS", tensors[:1], tensors[1:2])
+    model.operator("COMPLEX_ABS", tensors[:1], tensors[1:2])
     model.operator("RANDOM_UNIFORM", tensors[1:2], tensors[2:])
     return model.finish(tensors[:1], tensors[2:])
 
@@ -44,7 +44,13 @@ def test_unsupported_operators_are_all_named(tmp_path: Path) -> None:
     for command in ("build", "analyze", "validate"):
         result = firmcast(command, file, cwd=tmp_path)
         assert result.code == 3
-        for word in ("operator 0 COS", "operator 1 RANDOM_UNIFORM", "'tensor 1'", "'tensor 2'", "CONV_2D"):
+        for word in (
+            "operator 0 COMPLEX_ABS",
+            "operator 1 RANDOM_UNIFORM",
+            "'tensor 1'",
+            "'tensor 2'",
+            "CONV_2D",
+        ):
             assert word in result.err
     assert not (tmp_path / "build").exists()
 
