@@ -15,7 +15,9 @@
 #include "fc_movement.h"
 #include "fc_pool_2d.h"
 #include "fc_reduce.h"
+#include "fc_resize.h"
 #include "fc_softmax.h"
+#include "fc_transpose_conv.h"
 #include "fc_winograd.h"
 
 /* Generated files refuse to compile against kernels of another version; raised when packing, tables or calls

@@ -10,11 +10,20 @@ from generator.graph.elementwise import (
     Quantize,
     Reduce,
     ReduceKind,
+    ResizeBilinear,
     Softmax,
     Unary,
     UnaryKind,
 )
-from generator.graph.layers import Conv2D, DepthwiseConv2D, FullyConnected, Pool2D, PooledConv2D, PoolKind
+from generator.graph.layers import (
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Pool2D,
+    PooledConv2D,
+    PoolKind,
+    TransposeConv,
+)
 from generator.graph.movement import (
     MOVEMENTS,
     Concatenation,
@@ -55,9 +64,11 @@ __all__ = [
     "Reduce",
     "ReduceKind",
     "Reshape",
+    "ResizeBilinear",
     "Select",
     "Softmax",
     "Tensor",
+    "TransposeConv",
     "Unary",
     "UnaryKind",
     "View",

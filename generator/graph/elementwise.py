@@ -138,6 +138,18 @@ class Softmax(Attributes):
 
 
 @dataclass(frozen=True)
+class ResizeBilinear(Attributes):
+    """An image to another size: every output from the four pixels around its place in the input.
+
+    ``align_corners``: corner pixels lie on each other; ``half_pixel_centers``: pixels are squares.
+    """
+
+    name: ClassVar[str] = "RESIZE_BILINEAR"
+    align_corners: bool
+    half_pixel_centers: bool
+
+
+@dataclass(frozen=True)
 class Quantize(Attributes):
     """Real or quantized to quantized."""
 

@@ -42,6 +42,21 @@ class DepthwiseConv2D(Attributes):
 
 
 @dataclass(frozen=True)
+class TransposeConv(Attributes):
+    """Inputs: activations NHWC, weights OHWI, optional bias. Each input pixel adds to what the kernel covers.
+
+    Input pixel (y, x) meets tap (i, j) at output pixel (y * stride + i - padding.top, x * stride + j -
+    padding.left), if there is one.
+    """
+
+    name: ClassVar[str] = "TRANSPOSE_CONV"
+    parameters_from: ClassVar[int | None] = 1
+    stride: tuple[int, int]
+    padding: Padding
+    activation: Activation
+
+
+@dataclass(frozen=True)
 class Pool2D(Attributes):
     """Maximum or average over windows of NHWC."""
 

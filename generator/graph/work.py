@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from generator.graph.layers import Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D
+from generator.graph.layers import Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D, TransposeConv
 from generator.graph.tensors import Graph, Operator, Tensor
+
+_WEIGHTED = (Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D, TransposeConv)
 
 
 def operator_macs(graph: Graph, operator: Operator) -> int:
@@ -15,6 +17,9 @@ def operator_macs(graph: Graph, operator: Operator) -> int:
     if isinstance(attributes, (Conv2D, DepthwiseConv2D)):
         _, height, width, _ = graph.result(operator).shape
         return height * width * graph.operand(operator, 1).element_count
+    if isinstance(attributes, TransposeConv):
+        _, height, width, _ = graph.operand(operator, 0).shape
+        return height * width * graph.operand(operator, 1).element_count
     if isinstance(attributes, FullyConnected):
         weights = graph.operand(operator, 1)
         return graph.operand(operator, 0).element_count // weights.shape[1] * weights.element_count
@@ -23,7 +28,7 @@ def operator_macs(graph: Graph, operator: Operator) -> int:
 
 def operator_parameters(graph: Graph, operator: Operator) -> tuple[Tensor, ...]:
     """The operator's weights and bias."""
-    if not isinstance(operator.attributes, (Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D)):
+    if not isinstance(operator.attributes, _WEIGHTED):
         return ()
     bias = graph.optional_operand(operator, 2)
     return (graph.operand(operator, 1), *(() if bias is None else (bias,)))

@@ -8,7 +8,7 @@ estimates are off. An estimate, and called so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Work:
     calls: int = 0
     rows: int = 0
     singly: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        """Both, one after the other."""
+        mine, others = (astuple(work) for work in (self, other))
+        return Work(*(a + b for a, b in zip(mine, others, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ COSTS: Mapping[str, Cost] = {
     "mul": Cost(0, 0, 17.47),
     "pad": Cost(0, 5.362, 0.05, 310.5),
     "prelu": Cost(0, 0, 13.93),
+    "resize_bilinear": Cost(0, 0, 14.0, 50, 12.0),
     "select": Cost(0, 4.738, 0, 20, 2, 0, 5),
     "squared_difference": Cost(0, 0, 27.51),
     "sub": Cost(0, 0, 22.53),
@@ -97,4 +103,6 @@ COSTS: Mapping[str, Cost] = {
     "max_pool_2d": Cost(0, 4.016, 0, 0, 0, 0, 6.238),
     "quantize_f32": Cost(0, 0, 38.3, 25.67),
     "softmax_table": Cost(0, 0, 37.53, 148.5),
+    "transpose_conv_bytes": Cost(0.5984, 3.438, 16.38, 325.2, 50.0, 2.712),
+    "transpose_conv_words": Cost(0.5984, 2.026, 16.38, 325.2, 50.0, 0.3874),
 }

@@ -15,6 +15,7 @@ from generator.graph import (
     Pool2D,
     PoolKind,
     Tensor,
+    TransposeConv,
     concatenation,
     merged_view,
     row_major,
@@ -56,10 +57,12 @@ def _weights_and_bias(node: Node, weights: Tensor, bias: Tensor | None, channel_
 
 
 def _resolve_padding(
-    node: Node, scheme: int, sizes: tuple[int, int], window: tuple[int, int], stride: tuple[int, int]
+    node: Node, scheme: int, image: Tensor, window: tuple[int, int], stride: tuple[int, int], strided: Tensor
 ) -> Padding | None:
-    """SAME or VALID as pixels, checked against the output's shape. ``window`` includes dilation."""
-    output = node.outputs[0].shape
+    """SAME or VALID as pixels, checked against the shape of ``strided``, which has a pixel for each place of
+    the window on ``image``. ``window`` includes dilation.
+    """
+    sizes, output = image.shape[1:3], strided.shape
     pads: list[tuple[int, int]] = []
     for axis in (0, 1):
         if scheme == tflite.Padding.SAME:
@@ -74,14 +77,14 @@ def _resolve_padding(
             return None
         if not node.require(
             out >= 1 and len(output) == 4 and output[axis + 1] == out,
-            f"output {node.outputs[0]} does not fit its input and window ({out} along axis {axis + 1})",
+            f"{strided} does not fit {image} and the window ({out} along axis {axis + 1})",
         ):
             return None
     return Padding(pads[0][0], pads[0][1], pads[1][0], pads[1][1])
 
 
-def _image_shapes(node: Node) -> bool:
-    source, result = node.operand(0), node.outputs[0]
+def _image_shapes(node: Node, source: Tensor) -> bool:
+    result = node.outputs[0]
     return node.require(
         len(source.shape) == 4 and len(result.shape) == 4 and source.shape[0] == result.shape[0],
         f"input {source} and output {result} must be 4-D with a batch of 1",
@@ -111,7 +114,7 @@ def convolution(node: Node, *, depthwise: bool) -> list[Piece]:
         node.int8(source, result)
         and node.require(len(weights.shape) == 4, f"weights {weights} must be 4-D")
         and _weights_and_bias(node, weights, bias, 3 if depthwise else 0)
-        and _image_shapes(node)
+        and _image_shapes(node, source)
         and _positive(
             node, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1]
         )
@@ -119,9 +122,7 @@ def convolution(node: Node, *, depthwise: bool) -> list[Piece]:
         return []
     channels_in, channels_out = source.shape[3], result.shape[3]
     window = tuple((weights.shape[a + 1] - 1) * dilation[a] + 1 for a in (0, 1))
-    padding = _resolve_padding(
-        node, options.Padding(), (source.shape[1], source.shape[2]), (window[0], window[1]), stride
-    )
+    padding = _resolve_padding(node, options.Padding(), source, (window[0], window[1]), stride, result)
     if depthwise:
         # Kernels of TFLM take the multiplier from the options, ours from the shapes: they must agree.
         shapes_fit = (
@@ -189,6 +190,42 @@ def _units(node: Node, parameter: Tensor, units: slice) -> Tensor:
     return replace(part, data=values.tobytes(), quantization=quantization)
 
 
+def transpose_convolution(node: Node) -> list[Piece]:
+    """TRANSPOSE_CONV: the output's shape first, then weights, then activations."""
+    if not node.arity((3, 4)):
+        return []
+    options = node.options(tflite.TransposeConvOptions)
+    weights, source, result = node.operand(1), node.operand(2), node.outputs[0]
+    bias = node.inputs[3] if len(node.inputs) > 3 else None
+    stride = (options.StrideH(), options.StrideW())
+    activation = fused_activation(node, options.FusedActivationFunction())
+    shape = node.integers(0, "output shape")
+    if shape is None or not (
+        node.result_shape(shape)
+        and node.int8(source, result)
+        and node.require(len(weights.shape) == 4, f"weights {weights} must be 4-D")
+        and _weights_and_bias(node, weights, bias, 0)
+        and _image_shapes(node, source)
+        and node.require(source.shape[0] == 1, f"input {source} must have a batch of 1")
+        and _positive(node, stride_h=stride[0], stride_w=stride[1])
+        and node.require(
+            weights.shape[0] == result.shape[3] and weights.shape[3] == source.shape[3],
+            f"weights {weights} do not fit input {source} and output {result}",
+        )
+    ):
+        return []
+    _, *window, channels_in = weights.shape
+    accumulations = window[0] * window[1] * channels_in
+    padding = _resolve_padding(node, options.Padding(), result, (window[0], window[1]), stride, source)
+    if padding is None or not node.require(
+        accumulations <= MAX_ACCUMULATIONS,
+        f"sums {accumulations} products, at most {MAX_ACCUMULATIONS} supported",
+    ):
+        return []
+    operands = (source, weights) if bias is None else (source, weights, bias)
+    return [Piece(TransposeConv(stride, padding, activation), operands, result)]
+
+
 def pool(node: Node, kind: PoolKind) -> list[Piece]:
     """MAX_POOL_2D or AVERAGE_POOL_2D."""
     if not node.arity((1,)):
@@ -201,13 +238,13 @@ def pool(node: Node, kind: PoolKind) -> list[Piece]:
     if not (
         node.int8(source, result)
         and node.same_quantization(source, result)
-        and _image_shapes(node)
+        and _image_shapes(node, source)
         and node.require(source.shape[0] == 1, f"input {source} must have a batch of 1")
         and _positive(node, window_h=window[0], window_w=window[1], stride_h=stride[0], stride_w=stride[1])
         and node.require(source.shape[3] == result.shape[3], f"{source} and {result} differ in channels")
     ):
         return []
-    padding = _resolve_padding(node, options.Padding(), (source.shape[1], source.shape[2]), window, stride)
+    padding = _resolve_padding(node, options.Padding(), source, window, stride, result)
     return [] if padding is None else node.whole(Pool2D(kind, window, stride, padding, activation))
 
 

@@ -23,6 +23,7 @@ _CODES = tflite.BuiltinOperator
 READERS: Mapping[int, Reader] = {
     _CODES.CONV_2D: partial(layers.convolution, depthwise=False),
     _CODES.DEPTHWISE_CONV_2D: partial(layers.convolution, depthwise=True),
+    _CODES.TRANSPOSE_CONV: layers.transpose_convolution,
     _CODES.FULLY_CONNECTED: layers.fully_connected,
     **{getattr(_CODES, kind.value): partial(layers.pool, kind=kind) for kind in PoolKind},
     _CODES.ADD: elementwise.add,
@@ -60,6 +61,7 @@ READERS: Mapping[int, Reader] = {
     _CODES.PADV2: partial(movement.pad, name="PADV2"),
     _CODES.MIRROR_PAD: movement.mirror_pad,
     _CODES.RESIZE_NEAREST_NEIGHBOR: resizing.nearest,
+    _CODES.RESIZE_BILINEAR: resizing.bilinear,
 }
 
 OPERATOR_NAMES: Mapping[int, str] = {

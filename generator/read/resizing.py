@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tflite
 
-from generator.graph import Select
+from generator.graph import ResizeBilinear, Select
 from generator.read.node import Node, Piece
 
 _MAX_SIDE = 1 << 12
@@ -39,6 +39,22 @@ def nearest(node: Node) -> list[Piece]:
         channels,
     )
     return node.whole(select, 1)
+
+
+def bilinear(node: Node) -> list[Piece]:
+    """RESIZE_BILINEAR."""
+    if not node.arity((2,)):
+        return []
+    options = node.options(tflite.ResizeBilinearOptions)
+    align, half = bool(options.AlignCorners()), bool(options.HalfPixelCenters())
+    good = (
+        node.int8(node.operand(0), node.outputs[0])
+        and sizes(node)
+        and node.require(
+            not (align and half), "aligns corners and has half-pixel centers: one or the other, please"
+        )
+    )
+    return node.whole(ResizeBilinear(align, half), 1) if good else []
 
 
 def sizes(node: Node) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from generator.graph import MOVEMENTS, Graph, Operator
 from generator.reference.elementwise import ELEMENTWISE
+from generator.reference.images import IMAGES
 from generator.reference.layers import LAYERS
 from generator.reference.values import Array, Compute, Values, operand
 
@@ -35,4 +36,4 @@ def _moved(graph: Graph, operator: Operator, values: Values) -> Array:
     return movement.moved(*given)
 
 
-_COMPUTE: Compute = {**LAYERS, **ELEMENTWISE, **dict.fromkeys(MOVEMENTS, _moved)}
+_COMPUTE: Compute = {**LAYERS, **ELEMENTWISE, **IMAGES, **dict.fromkeys(MOVEMENTS, _moved)}

@@ -24,6 +24,7 @@ from generator.graph import (
     PooledConv2D,
     PoolKind,
     Tensor,
+    TransposeConv,
 )
 from generator.reference.values import Array, Compute, Values, finish, integers
 
@@ -93,6 +94,31 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator, values: Values) -> Arra
     )
 
 
+def _transpose_conv(graph: Graph, operator: Operator, values: Values) -> Array:
+    """Every input pixel spread over the output."""
+    attributes = cast(TransposeConv, operator.attributes)
+    weights, result = graph.operand(operator, 1), graph.result(operator)
+    image = integers(graph, operator, values)[0] - graph.operand(operator, 0).quant.zero_point
+    window, stride, padding = weights.shape[1:3], attributes.stride, attributes.padding
+    covered = [
+        max((n - 1) * s + w, pad + out)
+        for n, s, w, pad, out in zip(
+            image.shape, stride, window, (padding.top, padding.left), result.shape[1:3], strict=False
+        )
+    ]
+    sums = np.zeros((*covered, weights.shape[0]), np.int64)
+    for i, j in np.ndindex(*window):
+        rows, columns = (
+            slice(a, a + s * (n - 1) + 1, s) for a, s, n in zip((i, j), stride, image.shape, strict=False)
+        )
+        sums[rows, columns] += image @ weights.values[:, i, j].astype(np.int64).T
+    sums = sums[padding.top :, padding.left :][: result.shape[1], : result.shape[2]]
+    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[0]))
+    return finish(
+        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
+    )
+
+
 def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
     attributes = cast(FullyConnected, operator.attributes)
     weights = graph.operand(operator, 1)
@@ -134,6 +160,7 @@ LAYERS: Compute = {
     Conv2D: _conv_2d,
     PooledConv2D: _pooled_conv_2d,
     DepthwiseConv2D: _depthwise_conv_2d,
+    TransposeConv: _transpose_conv,
     FullyConnected: _fully_connected,
     Pool2D: _pool_2d,
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.nn.checks import Make, activations, zero_points
-from tests.support.models import ModelBuilder
+from tests.support.models import ModelBuilder, random_scales
 
 scales = st.floats(0.002, 0.5)
 shapes = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)
@@ -322,6 +322,55 @@ def nearest(draw: st.DrawFn) -> Make:
 
 
 @st.composite
+def transpose_convs(draw: st.DrawFn) -> Make:
+    kernel = (draw(st.integers(1, 5)), draw(st.integers(1, 5)))
+    stride = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    same, per_channel, bias = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    channels, filters = draw(st.sampled_from([1, 2, 3, 4, 5, 8])), draw(st.integers(1, 7))
+    size = [draw(st.integers(1, 6)) for _ in range(2)]
+    result = [
+        n * s - draw(st.integers(0, s - 1)) if same else (n - 1) * s + k + draw(st.integers(0, s - 1))
+        for n, s, k in zip(size, stride, kernel, strict=True)
+    ]
+    points = (draw(zero_points), draw(zero_points))
+    output_scale = draw(st.sampled_from([0.00002, 0.004, 0.05, 0.5]))
+    table = options(
+        "TransposeConv",
+        padding=schema.Padding.SAME if same else schema.Padding.VALID,
+        strideH=stride[0],
+        strideW=stride[1],
+        fusedActivationFunction=draw(activations),
+    )
+
+    def make(rng: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        shape = (1, *result, filters)
+        source = model.tensor((1, *size, channels), scale=0.02, zero_point=points[0])
+        scales = random_scales(rng, filters if per_channel else 1)
+        values = rng.integers(-127, 128, (filters, *kernel, channels)).astype(np.int8)
+        weights = model.tensor(values.shape, scale=scales, data=values)
+        inputs = [model.tensor((4,), "int32", data=np.array(shape, np.int32)), weights, source]
+        if bias:
+            biases = rng.integers(-2000, 2001, filters).astype(np.int32)
+            inputs.append(model.tensor((filters,), "int32", scale=[0.02 * s for s in scales], data=biases))
+        output = model.tensor(shape, scale=output_scale, zero_point=points[1])
+        model.operator("TRANSPOSE_CONV", inputs, [output], table)
+        return model.finish([source], [output])
+
+    return make
+
+
+@st.composite
+def bilinear(draw: st.DrawFn) -> Make:
+    shape = draw(images)
+    size = [draw(st.integers(1, 12)), draw(st.integers(1, 12))]
+    align = draw(st.booleans())
+    half = not align and draw(st.booleans())
+    table = options("ResizeBilinear", alignCorners=align, halfPixelCenters=half)
+    return moving("RESIZE_BILINEAR", [shape], [(1, *size, shape[3])], [size], table)
+
+
+@st.composite
 def reshapes(draw: st.DrawFn, name: str) -> Make:
     shape = [n for n in draw(shapes) if n > 1] or [1]
     position = draw(st.integers(0, len(shape)))
@@ -356,6 +405,8 @@ OPERATORS = {
     "SPACE_TO_DEPTH": blocks("SPACE_TO_DEPTH"),
     "DEPTH_TO_SPACE": blocks("DEPTH_TO_SPACE"),
     "RESIZE_NEAREST_NEIGHBOR": nearest(),
+    "TRANSPOSE_CONV": transpose_convs(),
+    "RESIZE_BILINEAR": bilinear(),
     "SQUEEZE": reshapes("SQUEEZE"),
     "EXPAND_DIMS": reshapes("EXPAND_DIMS"),
 }

@@ -23,8 +23,10 @@ from generator.graph import (
     PooledConv2D,
     Quantize,
     Reduce,
+    ResizeBilinear,
     Select,
     Softmax,
+    TransposeConv,
     Unary,
     View,
 )
@@ -37,6 +39,8 @@ from generator.plan.kernels.fully_connected import fully_connected
 from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
 from generator.plan.kernels.reduction import reduce
+from generator.plan.kernels.resizing import resize_bilinear
+from generator.plan.kernels.transpose_conv import transpose_conv
 
 Registry = Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]]
 """What gives the kernels for each kind of operator."""
@@ -45,6 +49,7 @@ KERNELS: Registry = {
     Conv2D: conv_2d,
     PooledConv2D: pooled_conv_2d,
     DepthwiseConv2D: depthwise_conv_2d,
+    TransposeConv: transpose_conv,
     FullyConnected: fully_connected,
     Pool2D: pool_2d,
     Add: add,
@@ -59,6 +64,7 @@ KERNELS: Registry = {
     Select: select,
     Pad: pad,
     Concatenation: concatenation,
+    ResizeBilinear: resize_bilinear,
 }
 
 __all__ = ["KERNELS", "Candidate", "Registry", "Table"]
