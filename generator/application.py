@@ -11,7 +11,13 @@ from generator.catalog import ModelInfo, Normalization, Settings
 from generator.errors import UsageError
 from generator.graph import DType, Graph, Tensor
 
-_ELEMENTS = {DType.INT8: "FC_INT8", DType.UINT8: "FC_UINT8", DType.FLOAT32: "FC_FLOAT32"}
+_ELEMENTS = {
+    DType.INT8: "FC_INT8",
+    DType.UINT8: "FC_UINT8",
+    DType.FLOAT32: "FC_FLOAT32",
+    DType.INT16: "FC_INT16",
+    DType.INT32: "FC_INT32",
+}
 _IMAGE_CHANNELS = (1, 3)
 _MAX_IMAGE_SIDE = 1024
 _MAX_SCORES = 0xFFFF  # fc_model.score_count; what is larger is no list of classes
@@ -19,7 +25,7 @@ _MAX_SCORES = 0xFFFF  # fc_model.score_count; what is larger is no list of class
 
 @dataclass(frozen=True)
 class ImageInput:
-    """Input 0 as an image. ``pixel_table``: its byte for each pixel value; empty for float inputs."""
+    """Input 0 as an image. ``pixel_table``: its bytes for each pixel value; empty for float inputs."""
 
     width: int
     height: int
@@ -53,7 +59,10 @@ class Application:
 def describe_application(graph: Graph, info: ModelInfo, settings: Settings) -> Application:
     """Bind a network to the application. Raises UsageError where ``info`` does not fit the network."""
     score = graph.output_tensors()[0]
-    classes = 2 if score.element_count == 1 else score.element_count
+    if score.dtype is DType.INT32:  # the class itself: how many there are, only labels tell
+        classes = len(info.labels) or _MAX_SCORES
+    else:
+        classes = 2 if score.element_count == 1 else score.element_count
     if info.labels and len(info.labels) != classes:
         raise UsageError(
             f"{graph.name} tells {classes} classes apart, its model.json names {len(info.labels)}"
@@ -91,7 +100,7 @@ def pixel_values(tensor: Tensor, normalization: Normalization | None) -> NDArray
         return real
     info = np.iinfo(np.dtype(tensor.dtype.value))
     if normalization is None:
-        return np.asarray(pixels + info.min, tensor.dtype.numpy)
+        return np.asarray(pixels * ((info.max - info.min) // 255) + info.min, tensor.dtype.numpy)
     steps = (pixels * normalization.scale + normalization.offset) / tensor.quant.scale
     bounded = np.clip(np.floor(steps + 0.5) + tensor.quant.zero_point, info.min, info.max)
     quantized: NDArray[np.generic] = bounded.astype(tensor.dtype.numpy)

@@ -8,7 +8,7 @@
 
 #include "../nn/fc_status.h"
 
-enum fc_element { FC_INT8, FC_UINT8, FC_FLOAT32 };
+enum fc_element { FC_INT8, FC_UINT8, FC_FLOAT32, FC_INT16, FC_INT32 };
 
 struct fc_model {
     const char *name;
@@ -25,12 +25,13 @@ struct fc_model {
     uint16_t image_height;
     uint8_t image_channels; /* 1 grey or 3 RGB */
     enum fc_element image_element;
-    const uint8_t *pixel_table; /* quantized byte per pixel value 0..255; NULL for float inputs */
+    const uint8_t *pixel_table; /* bytes of the element for each pixel value 0..255; NULL for float inputs */
     float pixel_scale;          /* float inputs: pixel * pixel_scale + pixel_offset */
     float pixel_offset;
     uint32_t *image_rows; /* 2 * image_width * image_channels sums */
 
-    /* Output 0 as a decision. One element is the probability of class 1; several are a score per class. */
+    /* Output 0 as a decision. One element is the probability of class 1; several are a score per class; int32 is
+     * the class itself. */
     enum fc_element score_element;
     uint16_t score_count;
     float score_scale;

@@ -1,8 +1,9 @@
-/* Functions of two int8 elements with axes repeated as needed: ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM,
+/* Functions of two int8 or int16 elements with axes repeated as needed: ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM,
  * SQUARED_DIFFERENCE, PRELU. Output may be an input that is not repeated. */
 #ifndef FC_BINARY_H
 #define FC_BINARY_H
 
+#include "fc_element.h"
 #include "fc_fixed.h"
 #include "fc_softmax.h"
 
@@ -21,22 +22,25 @@ struct fc_binary {
 /* Of the function's operands less their zero points; the output's zero point is added by the caller. */
 typedef int32_t fc_pair_function(const struct fc_binary *p, int32_t a, int32_t b);
 
-FC_INLINE void fc_each_pair(const struct fc_binary *p, fc_pair_function *function, const int8_t *a,
-                            const int8_t *b, int8_t *output)
+FC_INLINE void fc_each_pair(const struct fc_binary *p, fc_pair_function *function, const void *a, const void *b,
+                            void *output, bool wide)
 {
+    int32_t at = 0;
     for (int32_t i = 0; i < p->count_0; i++) {
         for (int32_t j = 0; j < p->count_1; j++) {
             for (int32_t k = 0; k < p->count_2; k++) {
-                const int8_t *row_a = a + i * p->a_0 + j * p->a_1 + k * p->a_2;
-                const int8_t *row_b = b + i * p->b_0 + j * p->b_1 + k * p->b_2;
+                const int32_t row_a = i * p->a_0 + j * p->a_1 + k * p->a_2;
+                const int32_t row_b = i * p->b_0 + j * p->b_1 + k * p->b_2;
 #pragma GCC unroll 4
                 for (int32_t m = 0; m < p->count_3; m++) {
-                    const int32_t value_a = row_a[m * p->a_3] - p->zero_point_a;
-                    const int32_t value_b = row_b[m * p->b_3] - p->zero_point_b;
+                    const int32_t value_a = fc_element(a, row_a + m * p->a_3, wide) - p->zero_point_a;
+                    const int32_t value_b = fc_element(b, row_b + m * p->b_3, wide) - p->zero_point_b;
                     const int32_t value =
                         p->swapped ? function(p, value_b, value_a) : function(p, value_a, value_b);
-                    *output++ = fc_bounded_8(fc_wrapping_add(value, p->output_zero_point), p->output_min,
-                                             p->output_max);
+                    const int32_t moved = fc_wrapping_add(value, p->output_zero_point);
+                    const int32_t low = p->output_min, high = p->output_max;
+                    const int32_t bounded = wide ? fc_clamp(moved, low, high) : fc_bounded_8(moved, low, high);
+                    fc_set_element(output, at++, bounded, wide);
                 }
             }
         }
@@ -113,20 +117,25 @@ FC_INLINE int32_t fc_div_pair(const struct fc_binary *p, int32_t a, int32_t b)
     return right > 31 ? 0 : fc_rounding_shift_right(scaled, right);
 }
 
-#define FC_BINARY_KERNEL(NAME)                                                                     \
-    FC_INLINE void fc_##NAME##_s8(const struct fc_binary *p, const int8_t *a, const int8_t *b,     \
-                                  int8_t *output)                                                  \
+#define FC_BINARY_KERNEL(NAME, SUFFIX, TYPE, WIDE)                                                 \
+    FC_INLINE void fc_##NAME##_##SUFFIX(const struct fc_binary *p, const TYPE *a, const TYPE *b,   \
+                                        TYPE *output)                                              \
     {                                                                                              \
-        fc_each_pair(p, fc_##NAME##_pair, a, b, output);                                           \
+        fc_each_pair(p, fc_##NAME##_pair, a, b, output, WIDE);                                     \
     }
 
-FC_BINARY_KERNEL(add)
-FC_BINARY_KERNEL(sub)
-FC_BINARY_KERNEL(squared_difference)
-FC_BINARY_KERNEL(mul)
-FC_BINARY_KERNEL(maximum)
-FC_BINARY_KERNEL(minimum)
-FC_BINARY_KERNEL(prelu)
-FC_BINARY_KERNEL(div)
+FC_BINARY_KERNEL(add, s8, int8_t, false)
+FC_BINARY_KERNEL(sub, s8, int8_t, false)
+FC_BINARY_KERNEL(squared_difference, s8, int8_t, false)
+FC_BINARY_KERNEL(mul, s8, int8_t, false)
+FC_BINARY_KERNEL(maximum, s8, int8_t, false)
+FC_BINARY_KERNEL(minimum, s8, int8_t, false)
+FC_BINARY_KERNEL(prelu, s8, int8_t, false)
+FC_BINARY_KERNEL(div, s8, int8_t, false)
+FC_BINARY_KERNEL(add, s16, int16_t, true)
+FC_BINARY_KERNEL(sub, s16, int16_t, true)
+FC_BINARY_KERNEL(mul, s16, int16_t, true)
+FC_BINARY_KERNEL(maximum, s16, int16_t, true)
+FC_BINARY_KERNEL(minimum, s16, int16_t, true)
 
 #endif

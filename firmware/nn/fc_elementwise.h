@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "fc_element.h"
 #include "fc_fixed.h"
 
 /* The sum as one linear function of both inputs, FC_ADD_SHIFT fractional bits. TFLM rounds five times on its
@@ -128,15 +129,26 @@ struct fc_quantize {
 };
 
 /* round(x / scale) + zero_point, halves away from zero, saturating; NaN becomes the zero point. */
-FC_INLINE void fc_quantize_f32_s8(const struct fc_quantize *p, const float *input, int8_t *output)
+FC_INLINE void fc_quantize_f32(const struct fc_quantize *p, const float *input, void *output, bool wide)
 {
+    const int32_t low = wide ? INT16_MIN : INT8_MIN, high = wide ? INT16_MAX : INT8_MAX;
     for (int32_t i = 0; i < p->count; i++) {
         const float steps = roundf(input[i] / p->scale);
         /* Clamped as float: converting what an int32_t cannot hold is undefined. */
-        const float bounded = steps > 512.0f ? 512.0f : steps < -512.0f ? -512.0f : steps;
+        const float bounded = steps > 131072.0f ? 131072.0f : steps < -131072.0f ? -131072.0f : steps;
         const int32_t whole = bounded == bounded ? (int32_t)bounded : 0;
-        output[i] = (int8_t)fc_clamp(whole + p->zero_point, INT8_MIN, INT8_MAX);
+        fc_set_element(output, i, fc_clamp(whole + p->zero_point, low, high), wide);
     }
+}
+
+FC_INLINE void fc_quantize_f32_s8(const struct fc_quantize *p, const float *input, int8_t *output)
+{
+    fc_quantize_f32(p, input, output, false);
+}
+
+FC_INLINE void fc_quantize_f32_s16(const struct fc_quantize *p, const float *input, int16_t *output)
+{
+    fc_quantize_f32(p, input, output, true);
 }
 
 /* scale * (x - zero_point) */
@@ -145,6 +157,13 @@ FC_INLINE void fc_dequantize_8_f32(const struct fc_quantize *p, const uint8_t *i
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t value = p->is_unsigned ? input[i] : (int8_t)input[i];
         output[i] = p->scale * (float)(value - p->zero_point);
+    }
+}
+
+FC_INLINE void fc_dequantize_16_f32(const struct fc_quantize *p, const int16_t *input, float *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = p->scale * (float)(input[i] - p->zero_point);
     }
 }
 

@@ -17,15 +17,15 @@ FC_INLINE void fc_copy_run(uint8_t *output, const uint8_t *input, int32_t bytes)
     }
 }
 
-FC_INLINE void fc_fill(uint8_t *output, uint8_t value, int32_t bytes)
+/* With a word over and over; what is left at the end is part of one. */
+FC_INLINE void fc_fill(uint8_t *output, uint32_t word, int32_t bytes)
 {
-    const uint32_t word = value * UINT32_C(0x01010101);
     int32_t i = 0;
     for (; i + 3 < bytes; i += 4) {
         fc_store_word(output + i, word);
     }
     for (; i < bytes; i++) {
-        output[i] = value;
+        output[i] = (uint8_t)(word >> (8 * (i % 4)));
     }
 }
 
@@ -57,13 +57,13 @@ FC_INLINE void fc_copy_runs(const struct fc_copy *p, const uint8_t *input, uint8
 
 struct fc_pad {
     int32_t bytes; /* of the output */
-    int32_t value; /* of each byte around the input */
+    int32_t word;  /* what is around the input, as often as 4 bytes hold it */
     struct fc_copy copy;
 };
 
 FC_INLINE void fc_pad_runs(const struct fc_pad *p, const uint8_t *input, uint8_t *output)
 {
-    fc_fill(output, (uint8_t)p->value, p->bytes);
+    fc_fill(output, (uint32_t)p->word, p->bytes);
     fc_copy_runs(&p->copy, input, output);
 }
 

@@ -168,4 +168,37 @@ FC_INLINE void fc_average_pool_2d_s8(const struct fc_pool_2d *p, const int8_t *i
     }
 }
 
+/* int16, an element at a time; a mean goes to the nearest, halves away from zero. */
+FC_INLINE void fc_pool_2d_s16(const struct fc_pool_2d *p, bool average, const int16_t *input, int16_t *output)
+{
+    for (int32_t y = 0; y < p->output_height; y++) {
+        for (int32_t x = 0; x < p->output_width; x++) {
+            const struct fc_window w = fc_pool_2d_window(p, y, x);
+            const int32_t count = (w.bottom - w.top) * (w.right - w.left);
+            for (int32_t c = 0; c < p->channels; c++) {
+                int32_t sum = 0, largest = INT16_MIN;
+                for (int32_t row = w.top; row < w.bottom; row++) {
+                    for (int32_t column = w.left; column < w.right; column++) {
+                        const int32_t value = input[(row * p->input_width + column) * p->channels + c];
+                        sum += average ? value : 0;
+                        largest = value > largest ? value : largest;
+                    }
+                }
+                const int32_t mean = (sum + (sum < 0 ? -(count / 2) : count / 2)) / count;
+                *output++ = (int16_t)fc_clamp(average ? mean : largest, p->output_min, p->output_max);
+            }
+        }
+    }
+}
+
+FC_INLINE void fc_max_pool_2d_s16(const struct fc_pool_2d *p, const int16_t *input, int16_t *output)
+{
+    fc_pool_2d_s16(p, false, input, output);
+}
+
+FC_INLINE void fc_average_pool_2d_s16(const struct fc_pool_2d *p, const int16_t *input, int16_t *output)
+{
+    fc_pool_2d_s16(p, true, input, output);
+}
+
 #endif

@@ -1,7 +1,9 @@
-/* int8 along one axis: input (outer, reduced, inner), output (outer, inner). Output is apart from input. */
+/* int8, or sums of int16, along one axis: input (outer, reduced, inner), output (outer, inner). Output is apart
+ * from the input. */
 #ifndef FC_REDUCE_H
 #define FC_REDUCE_H
 
+#include "fc_element.h"
 #include "fc_fixed.h"
 
 struct fc_reduce {
@@ -12,18 +14,29 @@ struct fc_reduce {
 };
 
 /* MEAN and SUM; a mean's division is part of the scale. */
-FC_INLINE void fc_sum_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)
+FC_INLINE void fc_sum_axis(const struct fc_reduce *p, const void *input, void *output, bool wide)
 {
-    for (int32_t o = 0; o < p->outer; o++, input += p->reduced * p->inner) {
+    const int32_t low = wide ? INT16_MIN : INT8_MIN, high = wide ? INT16_MAX : INT8_MAX;
+    for (int32_t o = 0; o < p->outer; o++) {
         for (int32_t i = 0; i < p->inner; i++) {
             int32_t sum = 0;
             for (int32_t r = 0; r < p->reduced; r++) {
-                sum += input[r * p->inner + i];
+                sum += fc_element(input, (o * p->reduced + r) * p->inner + i, wide);
             }
-            const int32_t scaled = fc_scale_any(sum - p->offset, p->scale);
-            *output++ = (int8_t)fc_clamp(fc_wrapping_add(scaled, p->output_zero_point), INT8_MIN, INT8_MAX);
+            const int32_t scaled = fc_wrapping_add(fc_scale_any(sum - p->offset, p->scale), p->output_zero_point);
+            fc_set_element(output, o * p->inner + i, fc_clamp(scaled, low, high), wide);
         }
     }
+}
+
+FC_INLINE void fc_sum_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)
+{
+    fc_sum_axis(p, input, output, false);
+}
+
+FC_INLINE void fc_sum_axis_s16(const struct fc_reduce *p, const int16_t *input, int16_t *output)
+{
+    fc_sum_axis(p, input, output, true);
 }
 
 FC_INLINE void fc_max_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)

@@ -17,10 +17,10 @@ from generator.arithmetic.fixedpoint import (
     scale_by,
     wrap_int32,
 )
+from generator.arithmetic.requantize import sum_shift
 from generator.graph import BinaryKind, Graph, Operator
 
 _NONE = Multiplier(0, 0)
-_SUB_LEFT_SHIFT = 20
 _SQUARED_LEFT_SHIFT = 7
 
 
@@ -42,15 +42,15 @@ def binary_scaling(kind: BinaryKind, graph: Graph, operator: Operator) -> Binary
     a, b = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
     result = graph.result(operator).quant
     zero_points = a.zero_point, b.zero_point
-    scale_a, scale_b, scale = np.float32(a.scale), np.float32(b.scale), np.float32(result.scale)
-    if kind is BinaryKind.SUB:  # sub_common.cc
-        twice = np.float32(2) * max(scale_a, scale_b)
+    if kind is BinaryKind.SUB:  # the binary computes in double what sub_common.cc has in float
+        twice = 2.0 * max(a.scale, b.scale)
+        left_shift = sum_shift(graph.result(operator))
         return BinaryScaling(
             zero_points,
-            _SUB_LEFT_SHIFT,
-            quantize_multiplier(float(scale_a / twice)),
-            quantize_multiplier(float(scale_b / twice)),
-            quantize_multiplier(float(twice / (np.float32(1 << _SUB_LEFT_SHIFT) * scale))),
+            left_shift,
+            quantize_multiplier(a.scale / twice),
+            quantize_multiplier(b.scale / twice),
+            quantize_multiplier(twice / ((1 << left_shift) * result.scale)),
         )
     if kind is BinaryKind.SQUARED_DIFFERENCE:  # squared_difference.cc
         larger = 2.0 * max(a.scale, b.scale)
@@ -59,7 +59,9 @@ def binary_scaling(kind: BinaryKind, graph: Graph, operator: Operator) -> Binary
             _SQUARED_LEFT_SHIFT,
             quantize_multiplier(a.scale / larger),
             quantize_multiplier(b.scale / larger),
-            quantize_multiplier(larger * larger / float(np.float32(1 << 2 * _SQUARED_LEFT_SHIFT) * scale)),
+            quantize_multiplier(
+                larger * larger / float(np.float32(1 << 2 * _SQUARED_LEFT_SHIFT) * np.float32(result.scale))
+            ),
         )
     if kind is BinaryKind.MUL:  # mul_common.cc
         return BinaryScaling(zero_points, output=quantize_multiplier(a.scale * b.scale / result.scale))

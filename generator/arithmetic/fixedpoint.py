@@ -85,6 +85,25 @@ def scale_by(value: Ints, multiplier: Multiplier) -> Ints:
     return rounding_shift_right(high_mul(wrap_int32(value << left), multiplier.mantissa), right)
 
 
+@dataclass(frozen=True)
+class WideMultiplier:
+    """real = factor / 2**shift; factor in 0..2**15 - 1, shift at least 1."""
+
+    factor: int
+    shift: int
+
+
+def wide_multiplier(multiplier: Multiplier) -> WideMultiplier:
+    """What the 64-bit ``MultiplyByQuantizedMultiplier`` makes of one; its shift must be below 15."""
+    factor = 0x7FFF if multiplier.mantissa >= 0x7FFF0000 else (multiplier.mantissa + (1 << 15)) >> 16
+    return WideMultiplier(factor, 15 - multiplier.shift)
+
+
+def scale_wide(value: Ints, multiplier: WideMultiplier) -> Ints:
+    """The 64-bit ``MultiplyByQuantizedMultiplier``: one rounding, halves towards plus infinity."""
+    return wrap_int32((value * multiplier.factor + (1 << (multiplier.shift - 1))) >> multiplier.shift)
+
+
 # Exponential, reciprocal and logistic in fixed point (gemmlowp's ``fixedpoint.h``). A number with i integer
 # bits is an int32 with 31 - i fractional bits. Only scalars: they fill tables.
 

@@ -22,9 +22,9 @@ from generator.arithmetic.fixedpoint import (
     scale_by,
     tanh,
 )
-from generator.arithmetic.requantize import activation_range, quantize_values
+from generator.arithmetic.requantize import quantize_values
+from generator.arithmetic.slopes import STRAIGHT, slope_values, slopes
 from generator.graph import (
-    Activation,
     Graph,
     Lookup,
     Operator,
@@ -81,29 +81,9 @@ def _scaled(source: Quantization, result: Quantization) -> Multiplier:
     return quantize_multiplier(source.scale / result.scale)
 
 
-def _clamped(activation: Activation) -> Callable[[Unary, Tensor, Tensor], Output]:
-    """RELU (``activations_common.cc``), and by the same rule RELU_N1_TO_1."""
-
-    def prepared(_: Unary, source: Tensor, result: Tensor) -> Output:
-        multiplier = _scaled(source.quant, result.quant)
-        low, high = activation_range(activation, result)
-        return lambda x: min(max(scale_by(x, multiplier) + result.quant.zero_point, low), high)
-
-    return prepared
-
-
-def _relu6(_: Unary, source: Tensor, result: Tensor) -> Output:
-    """The input between 0 and 6; input and output have one quantization (``activations.cc``)."""
-    six = round_half_away(float(np.float32(6) / np.float32(source.quant.scale)))
-    return lambda x: min(max(x, 0), six) + result.quant.zero_point
-
-
-def _leaky_relu(unary: Unary, source: Tensor, result: Tensor) -> Output:
-    """``leaky_relu_common.cc``: products and quotients of scales in float."""
-    scale = np.float32(source.quant.scale)
-    below = quantize_multiplier(float(scale * np.float32(unary.alpha) / np.float32(result.quant.scale)))
-    above = quantize_multiplier(float(scale / np.float32(result.quant.scale)))
-    return lambda x: scale_by(x, above if x >= 0 else below) + result.quant.zero_point
+def _straight(unary: Unary, source: Tensor, result: Tensor) -> Output:
+    found = slopes(unary, source, result)
+    return lambda x: int(slope_values(np.array(x, np.int64), found, result.quant.zero_point))
 
 
 def _logistic(_: Unary, source: Tensor, result: Tensor) -> Output:
@@ -218,10 +198,7 @@ def _by_float(unary: Unary, source: Tensor, result: Tensor) -> Output:
 
 
 _OUTPUTS: Mapping[UnaryKind, Callable[[Unary, Tensor, Tensor], Output]] = {
-    UnaryKind.RELU: _clamped(Activation.RELU),
-    UnaryKind.RELU_N1_TO_1: _clamped(Activation.RELU_N1_TO_1),
-    UnaryKind.RELU6: _relu6,
-    UnaryKind.LEAKY_RELU: _leaky_relu,
+    **dict.fromkeys(STRAIGHT, _straight),
     UnaryKind.LOGISTIC: _logistic,
     UnaryKind.TANH: _tanh,
     UnaryKind.ELU: _elu,

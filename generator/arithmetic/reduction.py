@@ -1,4 +1,4 @@
-"""Reductions of int8 along an axis, computed as TFLM computes each."""
+"""Reductions of int8 or int16 along an axis, computed as TFLM computes each."""
 
 from __future__ import annotations
 

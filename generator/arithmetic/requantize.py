@@ -26,9 +26,8 @@ from generator.arithmetic.fixedpoint import (
     scale_by,
     wrap_int32,
 )
-from generator.graph import Activation, Graph, Operator, Quantization, Tensor
+from generator.graph import Activation, DType, Graph, Operator, Quantization, Tensor
 
-_ADD_LEFT_SHIFT = 20
 _SOFTMAX_INPUT_BITS = 5
 _SOFTMAX_SUM_BITS = 12
 
@@ -60,19 +59,29 @@ def conv_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]
 
 
 def fully_connected_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]:
-    """One per unit. Per tensor the product is taken in float (``GetQuantizedConvolutionMultipler``),
-    per channel in double (``CalculateOpDataFullyConnected``).
+    """One per unit, in double; the binary does so per tensor too, where its sources
+    (``GetQuantizedConvolutionMultipler``) multiply in float.
     """
     source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
-    if weights.quant.is_per_channel:
-        return conv_multipliers(graph, operator)
-    product = float(np.float32(source.quant.scale) * np.float32(weights.quant.scale))
-    return (quantize_multiplier(product / result.quant.scale),) * weights.shape[0]
+    scales = weights.quant.scales if weights.quant.is_per_channel else weights.quant.scales * weights.shape[0]
+    return tuple(quantize_multiplier(source.quant.scale * scale / result.quant.scale) for scale in scales)
+
+
+def scales_wide(graph: Graph, operator: Operator) -> bool:
+    """Whether a layer has 64-bit accumulators, which are rounded once: of int16, unless the bias is int32."""
+    bias = graph.optional_operand(operator, 2)
+    is_narrow = bias is not None and bias.dtype is DType.INT32
+    return graph.operand(operator, 0).dtype is DType.INT16 and not is_narrow
 
 
 def requantize_multiplier(source: Quantization, result: Quantization) -> Multiplier:
     """QUANTIZE between integer types (``quantize_common.cc``)."""
     return quantize_multiplier(source.scale / result.scale)
+
+
+def sum_shift(result: Tensor) -> int:
+    """Fractional bits in which ADD and SUB add."""
+    return 15 if result.dtype is DType.INT16 else 20
 
 
 @dataclass(frozen=True)
@@ -90,11 +99,12 @@ def add_scaling(graph: Graph, operator: Operator) -> AddScaling:
     first, second = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
     twice_larger = 2.0 * max(first.scale, second.scale)
     result = graph.result(operator).quant
+    left_shift = sum_shift(graph.result(operator))
     return AddScaling(
-        _ADD_LEFT_SHIFT,
+        left_shift,
         (first.zero_point, second.zero_point),
         (quantize_multiplier(first.scale / twice_larger), quantize_multiplier(second.scale / twice_larger)),
-        quantize_multiplier(twice_larger / ((1 << _ADD_LEFT_SHIFT) * result.scale)),
+        quantize_multiplier(twice_larger / ((1 << left_shift) * result.scale)),
     )
 
 

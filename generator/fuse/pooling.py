@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from generator.fuse.reshapes import drop_unread
-from generator.graph import Conv2D, Graph, Operator, Pool2D, PooledConv2D, PoolKind
+from generator.graph import Conv2D, DType, Graph, Operator, Pool2D, PooledConv2D, PoolKind
 
 
 def pool_in_convolutions(graph: Graph) -> Graph:
@@ -29,6 +29,8 @@ def pool_in_convolutions(graph: Graph) -> Graph:
 
 def _pool_that_alone_reads(graph: Graph, operator: Operator) -> Operator | None:
     if not isinstance(operator.attributes, Conv2D) or operator.outputs[0] in graph.outputs:
+        return None
+    if graph.result(operator).dtype is not DType.INT8:
         return None
     readers = list(graph.readers(operator.outputs[0]))
     pool = readers[0].attributes if len(readers) == 1 else None

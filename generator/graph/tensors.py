@@ -36,6 +36,12 @@ class DType(Enum):
         """Bytes of one element."""
         return self.numpy.itemsize
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """Least and greatest integer."""
+        info = np.iinfo(np.dtype(self.value))
+        return int(info.min), int(info.max)
+
 
 @dataclass(frozen=True)
 class Quantization:

@@ -60,6 +60,22 @@ class Cost:
 
 
 COSTS: Mapping[str, Cost] = {
+    "conv_2d_16": Cost(3.0, 0, 20.0, 50, 10.0),
+    "conv_2d_16_pairs": Cost(0.6, 2.0, 22.0, 100),
+    "conv_2d_16_pairs_singly": Cost(0.6, 6.0, 22.0, 100),
+    "conv_2d_16_wide": Cost(5.0, 0, 25.0, 50, 10.0),
+    "depthwise_conv_2d_16": Cost(5.0, 0, 20.0, 50, 15.0),
+    "depthwise_conv_2d_16_wide": Cost(7.0, 0, 25.0, 50, 15.0),
+    "fully_connected_16": Cost(3.0, 0, 20.0, 50, 10.0),
+    "fully_connected_16_pairs": Cost(1.25, 0, 20.0, 50, 10.0),
+    "fully_connected_16_wide": Cost(5.0, 0, 25.0, 50, 10.0),
+    "logistic_16": Cost(0, 0, 20.0, 50),
+    "rescale": Cost(0, 0, 14.0, 50),
+    "slopes_16": Cost(0, 0, 14.0, 50),
+    "softmax_16": Cost(0, 0, 40.0, 150),
+    "tanh_16": Cost(0, 0, 20.0, 50),
+    "transpose_conv_16": Cost(3.0, 0, 40.0, 50, 15.0),
+    "transpose_conv_16_wide": Cost(5.0, 0, 45.0, 50, 15.0),
     "add": Cost(0, 0, 29.91, 701),
     "arg_max_axis": Cost(0, 6.022, 7.217, 3.077),
     "arg_min_axis": Cost(0, 6.022, 7.217, 3.077),

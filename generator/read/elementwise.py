@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tflite
 
+from generator.arithmetic.slopes import STRAIGHT
 from generator.graph import (
     Activation,
     Add,
@@ -24,8 +25,18 @@ from generator.read.node import MAX_RANK, Node, Piece
 MAX_SOFTMAX_DEPTH = (1 << 12) - 1
 _SOFTMAX_ONE = 1 << 26  # 1 with 5 integer bits
 
+# Curves of int16 take inputs of such scales: products with them stay within 32 bits.
+_MAX_CURVE_SCALE = 2.5
+
 _OPTIONS = {BinaryKind.SUB: "SubOptions", BinaryKind.MUL: "MulOptions", BinaryKind.DIV: "DivOptions"}
 _OUTPUTS = {UnaryKind.LOGISTIC: (1 / 256, -128), UnaryKind.TANH: (1 / 128, 0)}
+_OUTPUTS_16 = (1 / 32768, 0)
+_CONVERSIONS = {
+    *((source, DType.INT8) for source in (DType.FLOAT32, DType.INT8, DType.UINT8, DType.INT16)),
+    *((source, DType.INT16) for source in (DType.FLOAT32, DType.INT8, DType.INT16)),
+    (DType.INT8, DType.UINT8),
+}
+_BINARY_16 = (BinaryKind.SUB, BinaryKind.MUL, BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 _UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 
 
@@ -50,10 +61,25 @@ def unary(node: Node, kind: UnaryKind) -> list[Piece]:
 
 def _quantized_unary(node: Node, kind: UnaryKind) -> bool:
     source, result = node.operand(0), node.outputs[0]
-    good = node.int8(source, result)
-    if good and kind in _OUTPUTS:
+    if not node.quantized(source, result):
+        return False
+    if source.dtype is DType.INT16:
+        return _unary_16(node, kind)
+    if kind in _OUTPUTS:
         return _has_quantization(node, result, *_OUTPUTS[kind])
-    return good and (kind is not UnaryKind.RELU6 or node.same_quantization(source, result))
+    return kind is not UnaryKind.RELU6 or node.same_quantization(source, result)
+
+
+def _unary_16(node: Node, kind: UnaryKind) -> bool:
+    source, result = node.operand(0), node.outputs[0]
+    if kind in _OUTPUTS:
+        return _has_quantization(node, result, *_OUTPUTS_16) and node.require(
+            source.quant.scale <= _MAX_CURVE_SCALE,
+            f"{source} has the scale {source.quant.scale}, at most {_MAX_CURVE_SCALE} expected",
+        )
+    return node.require(kind in STRAIGHT, f"{source} is int16, int8 expected") and (
+        kind is not UnaryKind.RELU6 or node.same_quantization(source, result)
+    )
 
 
 def add(node: Node) -> list[Piece]:
@@ -61,7 +87,7 @@ def add(node: Node) -> list[Piece]:
     if not node.arity((2,)):
         return []
     activation = fused_activation(node, node.options(tflite.AddOptions).FusedActivationFunction())
-    good = node.int8(node.operand(0), node.operand(1), node.outputs[0]) and _broadcasts(node)
+    good = node.quantized(node.operand(0), node.operand(1), node.outputs[0]) and _broadcasts(node)
     return node.whole(Add(activation)) if good else []
 
 
@@ -74,7 +100,9 @@ def binary(node: Node, kind: BinaryKind) -> list[Piece]:
         options = node.options(getattr(tflite, _OPTIONS[kind]))
         activation = fused_activation(node, options.FusedActivationFunction())
     first, second, result = node.operand(0), node.operand(1), node.outputs[0]
-    good = node.int8(first, second, result) and _broadcasts(node)
+    good = node.quantized(first, second, result) and _broadcasts(node)
+    wide = first.dtype is DType.INT16
+    good = good and node.require(not wide or kind in _BINARY_16, f"{first} is int16, int8 expected")
     if good and kind in _UNSCALED:
         good = node.same_quantization(first, result) and node.same_quantization(second, result)
     return node.whole(Binary(kind, activation)) if good else []
@@ -110,18 +138,20 @@ def softmax(node: Node) -> list[Piece]:
     beta = node.options(tflite.SoftmaxOptions).Beta()
     source, result = node.operand(0), node.outputs[0]
     if not (
-        node.int8(source, result)
+        node.quantized(source, result)
         and node.require(0 < beta < 1e6, f"beta is {beta}, a positive number expected")
         and node.require(
             len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
             f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
         )
         and node.require(
-            beta * source.quant.scale * _SOFTMAX_ONE > 1,
+            source.dtype is DType.INT16 or beta * source.quant.scale * _SOFTMAX_ONE > 1,
             f"scale {source.quant.scale:.3g} of input {source} is too small: all outputs would be equal, and "
             "TFLM gives up on it",
         )
-        and _has_quantization(node, result, 1 / 256, -128)
+        and _has_quantization(
+            node, result, *(_OUTPUTS_16 if source.dtype is DType.INT16 else (1 / 256, -128))
+        )
         and node.same_shape(source, result)
     ):
         return []
@@ -134,14 +164,9 @@ def quantize(node: Node) -> list[Piece]:
         return []
     source, result = node.operand(0), node.outputs[0]
     good = node.require(
-        (source.dtype, result.dtype)
-        in {
-            (DType.FLOAT32, DType.INT8),
-            (DType.INT8, DType.INT8),
-            (DType.UINT8, DType.INT8),
-            (DType.INT8, DType.UINT8),
-        },
-        f"from {source} to {result} is not supported (float32, int8 or uint8 to int8; int8 to uint8)",
+        (source.dtype, result.dtype) in _CONVERSIONS,
+        f"from {source} to {result} is not supported (float32, int8, uint8 or int16 to int8; int8 to uint8; "
+        "float32, int8 or int16 to int16)",
     )
     good = good and node.quantized_per_tensor(result)
     good = good and (source.dtype is DType.FLOAT32 or node.quantized_per_tensor(source))
@@ -155,8 +180,8 @@ def dequantize(node: Node) -> list[Piece]:
         return []
     source, result = node.operand(0), node.outputs[0]
     good = node.require(
-        source.dtype in (DType.INT8, DType.UINT8) and result.dtype is DType.FLOAT32,
-        f"from {source} to {result} is not supported (int8 or uint8 to float32)",
+        source.dtype in (DType.INT8, DType.UINT8, DType.INT16) and result.dtype is DType.FLOAT32,
+        f"from {source} to {result} is not supported (int8, uint8 or int16 to float32)",
     )
     good = good and node.quantized_per_tensor(source)
     good = good and node.same_shape(source, result)

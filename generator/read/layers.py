@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import tflite
 
 from generator.graph import (
@@ -26,10 +27,23 @@ from generator.read.node import Node, Piece
 # What keeps every 32-bit index and accumulator of the kernels in range.
 MAX_ACCUMULATIONS = 1 << 16
 MAX_GROUPS = 256
+_MAX_BIAS = 1 << 46  # of int64: sums and their products with a scale stay within 64 bits
+_MAX_SCALE_16 = 1 << 7  # of int16 accumulators to outputs, as TFLM assumes
+_MAX_WINDOW_16 = 1 << 15  # elements of int16 that a mean sums up in 32 bits
 
 
-def _weights_and_bias(node: Node, weights: Tensor, bias: Tensor | None, channel_axis: int) -> bool:
-    """Check constant symmetric int8 weights, per tensor or per output channel, and an int32 bias."""
+def _weights_and_bias(
+    node: Node,
+    source: Tensor,
+    weights: Tensor,
+    bias: Tensor | None,
+    channel_axis: int,
+    bias_types: tuple[DType, ...] = (DType.INT64, DType.INT32),
+) -> bool:
+    """Check constant symmetric int8 weights, per tensor or per output channel, and an int32 bias; one of
+    ``bias_types`` with int16 activations.
+    """
+    types = bias_types if source.dtype is DType.INT16 else (DType.INT32,)
     good = node.require(weights.is_constant, f"weights {weights} are not constant")
     good &= node.require(weights.dtype is DType.INT8, f"weights {weights} are not int8")
     channels = weights.shape[channel_axis]
@@ -48,12 +62,26 @@ def _weights_and_bias(node: Node, weights: Tensor, bias: Tensor | None, channel_
         good = False
     if bias is not None:
         good &= node.require(bias.is_constant, f"bias {bias} is not constant")
-        good &= node.require(bias.dtype is DType.INT32, f"bias {bias} is not int32")
+        good &= node.require(bias.dtype in types, f"bias {bias} is not {' or '.join(t.value for t in types)}")
         good &= node.require(
             bias.element_count == channels,
             f"bias {bias} has not one value per output channel ({channels})",
         )
-    return good
+        good = good and node.require(
+            int(np.abs(bias.values.astype(np.float64)).max()) <= _MAX_BIAS,
+            f"bias {bias} has values beyond 2^46",
+        )
+    return good and _scales_16(node, source, weights)
+
+
+def _scales_16(node: Node, source: Tensor, weights: Tensor) -> bool:
+    """Check that int16 accumulators are not scaled up further than their arithmetic allows."""
+    if source.dtype is not DType.INT16:
+        return True
+    scale = source.quant.scale * max(weights.quant.scales) / node.outputs[0].quant.scale
+    return node.require(
+        scale < _MAX_SCALE_16, f"multiplies sums by {scale:.3g}, less than {_MAX_SCALE_16} expected"
+    )
 
 
 def _resolve_padding(
@@ -111,9 +139,9 @@ def convolution(node: Node, *, depthwise: bool) -> list[Piece]:
     dilation = (options.DilationHFactor(), options.DilationWFactor())
     activation = fused_activation(node, options.FusedActivationFunction())
     if not (
-        node.int8(source, result)
+        node.quantized(source, result)
         and node.require(len(weights.shape) == 4, f"weights {weights} must be 4-D")
-        and _weights_and_bias(node, weights, bias, 3 if depthwise else 0)
+        and _weights_and_bias(node, source, weights, bias, *((3, (DType.INT64,)) if depthwise else (0,)))
         and _image_shapes(node, source)
         and _positive(
             node, stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1]
@@ -202,9 +230,9 @@ def transpose_convolution(node: Node) -> list[Piece]:
     shape = node.integers(0, "output shape")
     if shape is None or not (
         node.result_shape(shape)
-        and node.int8(source, result)
+        and node.quantized(source, result)
         and node.require(len(weights.shape) == 4, f"weights {weights} must be 4-D")
-        and _weights_and_bias(node, weights, bias, 0)
+        and _weights_and_bias(node, source, weights, bias, 0, (DType.INT64,))
         and _image_shapes(node, source)
         and node.require(source.shape[0] == 1, f"input {source} must have a batch of 1")
         and _positive(node, stride_h=stride[0], stride_w=stride[1])
@@ -236,12 +264,16 @@ def pool(node: Node, kind: PoolKind) -> list[Piece]:
     stride = (options.StrideH(), options.StrideW())
     activation = fused_activation(node, options.FusedActivationFunction())
     if not (
-        node.int8(source, result)
+        node.quantized(source, result)
         and node.same_quantization(source, result)
         and _image_shapes(node, source)
         and node.require(source.shape[0] == 1, f"input {source} must have a batch of 1")
         and _positive(node, window_h=window[0], window_w=window[1], stride_h=stride[0], stride_w=stride[1])
         and node.require(source.shape[3] == result.shape[3], f"{source} and {result} differ in channels")
+        and node.require(
+            source.dtype is DType.INT8 or window[0] * window[1] <= _MAX_WINDOW_16,
+            f"pools {window[0] * window[1]} elements of int16, at most {_MAX_WINDOW_16} supported",
+        )
     ):
         return []
     padding = _resolve_padding(node, options.Padding(), source, window, stride, result)
@@ -257,10 +289,10 @@ def fully_connected(node: Node) -> list[Piece]:
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     activation = fused_activation(node, options.FusedActivationFunction())
     if not (
-        node.int8(source, result)
+        node.quantized(source, result)
         and node.require(options.WeightsFormat() == 0, "shuffled weights are not supported")
         and node.require(len(weights.shape) == 2, f"weights {weights} must be 2-D")
-        and _weights_and_bias(node, weights, bias, 0)
+        and _weights_and_bias(node, source, weights, bias, 0)
     ):
         return []
     units, depth = weights.shape

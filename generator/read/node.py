@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from generator.graph import Attributes, DType, Tensor
 
 MAX_RANK = 8
+_MEANT = (DType.INT8, DType.INT16)  # types whose numbers mean what their scale makes of them
 
 
 class LacksOptionsError(Exception):
@@ -96,6 +97,18 @@ class Node:
         good = self.require(0 <= found < rank, f"axis {number} does not exist in a tensor of rank {rank}")
         return found if good else None
 
+    def quantized(self, *tensors: Tensor) -> bool:
+        """Check that the tensors are int8 with one scale and zero point, or all int16 with zero point 0."""
+        if any(tensor.dtype is not DType.INT16 for tensor in tensors):
+            return self.int8(*tensors)
+        return all(
+            [
+                self.quantized_per_tensor(t)
+                and self.require(t.quant.zero_point == 0, f"tensor {t} has a zero point other than 0")
+                for t in tensors
+            ]
+        )
+
     def int8(self, *tensors: Tensor) -> bool:
         """Check that the tensors are int8 with one scale and zero point."""
         return all([self._int8(tensor) for tensor in tensors])
@@ -140,7 +153,7 @@ class Node:
                 max(len(source.shape), len(result.shape)) <= MAX_RANK,
                 f"{source} and {result} have more than {MAX_RANK} axes",
             )
-            and (source.dtype is not DType.INT8 or self._meaning_stays(source, result))
+            and (source.dtype not in _MEANT or self._meaning_stays(source, result))
         )
 
     def _meaning_stays(self, source: Tensor, result: Tensor) -> bool:

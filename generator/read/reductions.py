@@ -9,7 +9,7 @@ import tflite
 from generator.graph import DType, Reduce, ReduceKind, Tensor, merged_view, row_major
 from generator.read.node import MAX_RANK, Node, Piece
 
-_MAX_REDUCED = 1 << 16  # elements into one: sums of bytes less a zero point stay within int32
+_MAX_REDUCED = 1 << 16  # bytes into one: sums less a zero point stay within int32
 _RESCALED = (ReduceKind.MEAN, ReduceKind.SUM)
 
 
@@ -20,7 +20,10 @@ def reduce(node: Node, kind: ReduceKind) -> list[Piece]:
     source, result = node.operand(0), node.outputs[0]
     keep = bool(node.options(tflite.ReducerOptions).KeepDims())
     numbers = node.integers(1, "axes")
-    if numbers is None or not node.int8(source, result):
+    if numbers is None or not node.quantized(source, result):
+        return []
+    wide = source.dtype is DType.INT16
+    if not node.require(not wide or kind in _RESCALED, f"{source} is int16, int8 expected"):
         return []
     if kind not in _RESCALED and not node.same_quantization(source, result):
         return []
@@ -50,8 +53,9 @@ def _reduced(
     kept = [axis for axis in range(rank) if axis not in axes]
     shape = [1 if a in axes else source.shape[a] for a in range(rank) if keep or a not in axes]
     reduced = math.prod(source.shape[axis] for axis in axes)
+    most = _MAX_REDUCED // source.dtype.size_bytes
     if not node.result_shape(shape) or not node.require(
-        reduced <= _MAX_REDUCED, f"reduces {reduced} elements to one, at most {_MAX_REDUCED} supported"
+        reduced <= most, f"reduces {reduced} elements to one, at most {most} supported"
     ):
         return []
     # Axes of length 1 are in nobody's way.

@@ -27,7 +27,7 @@ _MAX_ENDPOINTS = 32  # what the host link keeps track of
 _MIN_SCALE, _MAX_SCALE = 2.0**-124, 2.0**60
 # A file may refer to one list many times over; all that is read stays within so many times its size.
 _MAX_REPETITION = 16
-_INPUT_TYPES = (DType.INT8, DType.UINT8, DType.FLOAT32)
+_INPUT_TYPES = (DType.INT8, DType.UINT8, DType.INT16, DType.FLOAT32)
 _OUTPUT_TYPES = (*_INPUT_TYPES, DType.INT32)
 _MAX_FOLDED = 1 << 16  # elements of a constant that grows when it is moved
 
@@ -71,6 +71,14 @@ def _folded(piece: Piece, inputs: Sequence[Tensor | None], output: Tensor) -> Te
     if output.element_count > max(_MAX_FOLDED, *(values.size for values in known)):
         return None
     return replace(output, data=np.ascontiguousarray(movement.moved(*known)).tobytes())
+
+
+def _unpacked(data: bytes, count: int) -> bytes:
+    """``count`` int4 as int8; the low half of a byte comes first."""
+    packed = np.frombuffer(data, np.int8)
+    # The shift to the left drops the high half, the arithmetic one to the right repeats the sign.
+    halves = np.stack([np.left_shift(packed, 4) >> 4, packed >> 4], axis=1)
+    return halves.reshape(-1)[:count].tobytes()
 
 
 def read_tflite(path: Path) -> Graph:
@@ -188,7 +196,8 @@ class _Reader:
             shape = (1,) * len(shape)
         if table.Sparsity() is not None:
             self.problems.append(f"{where} is stored sparse, which is not supported")
-        dtype = _DTYPES.get(table.Type())
+        is_packed = table.Type() == tflite.TensorType.INT4
+        dtype = DType.INT8 if is_packed else _DTYPES.get(table.Type())
         if dtype is None:
             self.problems.append(
                 f"{where} has the unsupported type {_TYPE_NAMES.get(table.Type(), table.Type())}"
@@ -198,22 +207,26 @@ class _Reader:
             self.problems.append(f"{where} is a variable, which is not supported")
         quantization = self._quantization(where, dtype, table.Quantization())
         tensor = Tensor(index, name, shape, dtype, quantization)
-        return self._with_data(where, tensor, table.Buffer())
+        return self._with_data(where, tensor, table.Buffer(), is_packed=is_packed)
 
-    def _with_data(self, where: str, tensor: Tensor, number: int) -> Tensor:
+    def _with_data(self, where: str, tensor: Tensor, number: int, *, is_packed: bool) -> Tensor:
+        """The tensor with its values, if it is a constant; ``is_packed``: two int4 in a byte become int8."""
         if not 0 <= number < self.model.BuffersLength():
             raise ValueError(f"{where} refers to buffer {number}, there are {self.model.BuffersLength()}")
         buffer = self.model.Buffers(number)
         if number == 0 or buffer.DataLength() == 0:
+            if is_packed:
+                self.problems.append(f"{where} is int4 and no constant, which is not supported")
             return tensor
         if number not in self._constants:  # tensors may share a buffer
             self._constants[number] = buffer.DataAsNumpy().tobytes()
         data = self._constants[number]
-        if len(data) != tensor.size_bytes:
-            self.problems.append(
-                f"{where} needs {tensor.size_bytes} bytes of data, the file holds {len(data)}"
-            )
+        needed = -(-tensor.size_bytes // 2) if is_packed else tensor.size_bytes
+        if len(data) != needed:
+            self.problems.append(f"{where} needs {needed} bytes of data, the file holds {len(data)}")
             return tensor
+        if is_packed:
+            data = _unpacked(data, tensor.element_count)
         return Tensor(tensor.index, tensor.name, tensor.shape, tensor.dtype, tensor.quantization, data)
 
     def _quantization(self, where: str, dtype: DType, table: Any) -> Quantization | None:

@@ -8,6 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.arithmetic.binary import binary_scaling, binary_values
+from generator.arithmetic.curves import (
+    curve_scaling,
+    curve_values,
+    softmax_multiplier,
+    softmax_row_16,
+    softmax_tables,
+)
 from generator.arithmetic.lookup import float_values, unary_table
 from generator.arithmetic.reduction import reduce_values
 from generator.arithmetic.requantize import (
@@ -17,6 +24,7 @@ from generator.arithmetic.requantize import (
     softmax_exponentials,
     softmax_row,
 )
+from generator.arithmetic.slopes import STRAIGHT, slope_values, slopes
 from generator.graph import (
     Add,
     Binary,
@@ -56,10 +64,19 @@ def _binary(graph: Graph, operator: Operator, values: Values) -> Array:
 
 
 def _unary(graph: Graph, operator: Operator, values: Values) -> Array:
-    attributes, source = cast(Unary, operator.attributes), graph.operand(operator, 0)
+    unary, source, result = (
+        cast(Unary, operator.attributes),
+        graph.operand(operator, 0),
+        graph.result(operator),
+    )
     if source.dtype is DType.FLOAT32:
-        return float_values(attributes, cast("NDArray[np.float32]", operand(graph, operator, values)))
-    table = unary_table(attributes, source, graph.result(operator))
+        return float_values(unary, cast("NDArray[np.float32]", operand(graph, operator, values)))
+    if source.dtype is DType.INT16:
+        image = integers(graph, operator, values)
+        if unary.kind in STRAIGHT:
+            return slope_values(image, slopes(unary, source, result), 0).astype(np.int16)
+        return curve_values(unary.kind, image, curve_scaling(unary.kind, source.quant)).astype(np.int16)
+    table = unary_table(unary, source, result)
     looked_up: Array = table[integers(graph, operator, values) + 128]
     return looked_up
 
@@ -77,13 +94,18 @@ def _reduce(graph: Graph, operator: Operator, values: Values) -> Array:
     if reduce.kind in _NOT_SCALED:
         return reduce_values(reduce, image, graph.operand(operator, 0).quant, None).astype(np.int32)
     reduced = reduce_values(reduce, image, graph.operand(operator, 0).quant, result.quant)
-    return np.clip(reduced, -128, 127).astype(np.int8)
+    return np.clip(reduced, *result.dtype.range).astype(result.dtype.numpy)
 
 
 def _softmax(graph: Graph, operator: Operator, values: Values) -> Array:
     source = graph.operand(operator, 0)
-    table = softmax_exponentials(source.quant, cast(Softmax, operator.attributes).beta)
+    beta = cast(Softmax, operator.attributes).beta
     rows = integers(graph, operator, values).reshape(-1, source.shape[-1])
+    if source.dtype is DType.INT16:
+        multiplier = softmax_multiplier(source.quant, beta)
+        tables = [table.tolist() for table in softmax_tables()]
+        return np.array([softmax_row_16(row.tolist(), multiplier, *tables) for row in rows], np.int16)
+    table = softmax_exponentials(source.quant, beta)
     return np.array([softmax_row([int(v) for v in row], table) for row in rows], np.int8)
 
 

@@ -7,13 +7,22 @@ from typing import cast
 
 import numpy as np
 
-from generator.arithmetic.fixedpoint import IntArray, Multiplier, scale_by, wrap_int32
+from generator.arithmetic.fixedpoint import (
+    IntArray,
+    Multiplier,
+    scale_by,
+    scale_wide,
+    wide_multiplier,
+    wrap_int32,
+)
 from generator.arithmetic.requantize import (
     activation_range,
     conv_multipliers,
     fully_connected_multipliers,
+    scales_wide,
 )
 from generator.graph import (
+    Activation,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -34,9 +43,21 @@ def _bias(graph: Graph, operator: Operator, channels: int) -> IntArray:
     return np.zeros(channels, np.int64) if bias is None else bias.values.astype(np.int64).reshape(-1)
 
 
-def _scale_channels(accumulators: IntArray, multipliers: Sequence[Multiplier]) -> IntArray:
-    columns = [scale_by(accumulators[..., c], m) for c, m in enumerate(multipliers)]
-    return np.stack(columns, axis=-1)
+def _outputs(
+    graph: Graph,
+    operator: Operator,
+    sums: IntArray,
+    multipliers: Sequence[Multiplier],
+    activation: Activation,
+) -> Array:
+    """Sums of products, the output's channels last, into outputs: in 64 bits or 32."""
+    sums = sums + _bias(graph, operator, sums.shape[-1])
+    if scales_wide(graph, operator):
+        columns = [scale_wide(sums[..., c], wide_multiplier(m)) for c, m in enumerate(multipliers)]
+    else:
+        wrapped = wrap_int32(sums)
+        columns = [scale_by(wrapped[..., c], m) for c, m in enumerate(multipliers)]
+    return finish(graph, operator, np.stack(columns, axis=-1), activation)
 
 
 def _padded(image: IntArray, padding: Padding, value: int) -> IntArray:
@@ -75,10 +96,7 @@ def _convolved(graph: Graph, operator: Operator, values: Values, attributes: Con
         attributes.dilation,
     )
     sums = np.einsum("yxhwc,ohwc->yxo", patches, weights.values.astype(np.int64))
-    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[0]))
-    return finish(
-        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
-    )
+    return _outputs(graph, operator, sums, conv_multipliers(graph, operator), attributes.activation)
 
 
 def _depthwise_conv_2d(graph: Graph, operator: Operator, values: Values) -> Array:
@@ -88,10 +106,7 @@ def _depthwise_conv_2d(graph: Graph, operator: Operator, values: Values) -> Arra
     spread = np.repeat(_padded(image, attributes.padding, 0), attributes.multiplier, axis=2)
     patches = _patches(spread, (weights.shape[1], weights.shape[2]), attributes.stride, attributes.dilation)
     sums = np.einsum("yxhwc,hwc->yxc", patches, weights.values.astype(np.int64)[0])
-    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[3]))
-    return finish(
-        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
-    )
+    return _outputs(graph, operator, sums, conv_multipliers(graph, operator), attributes.activation)
 
 
 def _transpose_conv(graph: Graph, operator: Operator, values: Values) -> Array:
@@ -113,10 +128,7 @@ def _transpose_conv(graph: Graph, operator: Operator, values: Values) -> Array:
         )
         sums[rows, columns] += image @ weights.values[:, i, j].astype(np.int64).T
     sums = sums[padding.top :, padding.left :][: result.shape[1], : result.shape[2]]
-    sums = wrap_int32(sums + _bias(graph, operator, weights.shape[0]))
-    return finish(
-        graph, operator, _scale_channels(sums, conv_multipliers(graph, operator)), attributes.activation
-    )
+    return _outputs(graph, operator, sums, conv_multipliers(graph, operator), attributes.activation)
 
 
 def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
@@ -124,13 +136,9 @@ def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
     weights = graph.operand(operator, 1)
     rows = integers(graph, operator, values).reshape(-1, weights.shape[1])
     rows = rows - graph.operand(operator, 0).quant.zero_point
-    sums = wrap_int32(rows @ weights.values.astype(np.int64).T + _bias(graph, operator, weights.shape[0]))
-    return finish(
-        graph,
-        operator,
-        _scale_channels(sums, fully_connected_multipliers(graph, operator)),
-        attributes.activation,
-    )
+    sums = rows @ weights.values.astype(np.int64).T
+    multipliers = fully_connected_multipliers(graph, operator)
+    return _outputs(graph, operator, sums, multipliers, attributes.activation)
 
 
 def _pool_2d(graph: Graph, operator: Operator, values: Values) -> Array:
@@ -152,7 +160,7 @@ def _pooled(image: IntArray, attributes: Pool2D, result: Tensor) -> Array:
         magnitude = (np.abs(total) + count // 2) // count  # ties away from zero
         pooled = np.where(total < 0, -magnitude, magnitude)
     low, high = activation_range(attributes.activation, result)
-    clamped: Array = np.clip(pooled, low, high).astype(np.int8)
+    clamped: Array = np.clip(pooled, low, high).astype(result.dtype.numpy)
     return clamped
 
 

@@ -50,7 +50,8 @@ class _Mender:
     def _with_bias(self, operator: Any) -> Any:
         source, weights = (self._graph.tensors[i] for i in operator.inputs[:2])
         channels = weights.shape[3]
-        bias = self._constant("absent bias", np.zeros(channels, np.int32))
+        wide = source.type == self._schema.TensorType.INT16
+        bias = self._constant("absent bias", np.zeros(channels, np.int64 if wide else np.int32))
         scales = weights.quantization.scale
         quantization = self._schema.QuantizationParametersT()
         quantization.scale = [float(source.quantization.scale[0] * s) for s in scales]
@@ -96,7 +97,9 @@ class _Mender:
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self.tree.buffers.append(buffer)
         tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.type = name, list(values.shape), self._schema.TensorType.INT32
+        types = self._schema.TensorType
+        tensor.type = types.INT64 if values.dtype == np.int64 else types.INT32
+        tensor.name, tensor.shape = name, list(values.shape)
         tensor.buffer = len(self.tree.buffers) - 1
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1

@@ -81,7 +81,7 @@ class Groups:
         elif isinstance(attributes, Reshape):
             pairs = links(source.element_count, channels(source), channels(result))
             yield np.array([first, last]) + pairs
-        elif isinstance(attributes, DepthwiseConv2D):
+        elif isinstance(attributes, DepthwiseConv2D) and layer is not None:
             units = np.arange(channels(result))
             yield np.stack([first + units // attributes.multiplier, last + units], axis=1)
         elif isinstance(attributes, FullyConnected) and layer is not None:
@@ -90,7 +90,7 @@ class Groups:
             if graph.operand(operator, 1).quant.is_per_channel:
                 # One unit with one scale would be per tensor, which TFLM scales by other arithmetic.
                 self._least[result.index] = 2
-        elif not isinstance(attributes, Conv2D):
+        elif not (isinstance(attributes, Conv2D) and layer is not None):
             for index in (*operator.inputs, *operator.outputs):
                 if index is not None:
                     self._pinned[self._places[index]] = True

@@ -16,6 +16,7 @@ from generator.graph import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
+    DType,
     FullyConnected,
     Graph,
     Operator,
@@ -57,9 +58,11 @@ class Layer:
 
 
 def layer_of(graph: Graph, operator: Operator) -> Layer | None:
-    """The operator as a layer; None if it has no weights."""
+    """The operator as a layer; None if it has no weights, or computes with int16."""
     attributes = operator.attributes
     if not isinstance(attributes, (Conv2D, DepthwiseConv2D, FullyConnected)):
+        return None
+    if graph.operand(operator, 0).dtype is not DType.INT8:
         return None
     tensor = graph.operand(operator, 1)
     values = tensor.values.astype(np.int64)

@@ -80,7 +80,7 @@ def describe_removal(
     parameters = {t.index: t for o in graph.operators for t in operator_parameters(graph, o)}
     return Removal(
         tuple(layers),
-        sum(layer.macs for layer in layers),
+        sum(operator_macs(graph, o) for o in graph.operators),
         sum(t.element_count for t in parameters.values()),
     )
 

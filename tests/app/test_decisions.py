@@ -74,7 +74,7 @@ int main(void)
     return 0;
 }
 """
-ELEMENTS = {"int8": 0, "uint8": 1, "float32": 2}
+ELEMENTS = {"int8": 0, "uint8": 1, "float32": 2, "int16": 3, "int32": 4}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def test_one_output_is_the_probability_of_class_1(app: Application) -> None:
         assert app.decide([score], open_class=0).open == (index == 0)
 
 
-@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -128), ("uint8", 0)])
+@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -128), ("uint8", 0), ("int16", 0)])
 def test_quantized_scores_at_the_threshold(dtype: str, zero_point: int, app: Application) -> None:
     for step, index in ((127, 0), (128, 1), (0, 0), (255, 1)):
         answer = app.decide([step + zero_point], dtype, scale=1 / 256, zero_point=zero_point)
@@ -165,6 +165,14 @@ def test_quantized_scores_at_the_threshold(dtype: str, zero_point: int, app: App
     assert (
         app.decide([0 + zero_point], dtype, scale=1 / 256, zero_point=zero_point, threshold=0.0).open is True
     )
+
+
+def test_int32_is_the_class_itself(app: Application) -> None:
+    answer = app.decide([2, 7], "int32", open_class=2, threshold=1.0)
+    assert (answer.class_index, answer.score, answer.open) == (2, 1.0, True)
+    assert not app.decide([0], "int32", open_class=2).open
+    for value in (-1, 1 << 20, (1 << 16) + 2):
+        assert not app.decide([value], "int32", open_class=2).open
 
 
 def test_several_outputs_take_the_first_of_the_best(app: Application) -> None:

@@ -134,21 +134,23 @@ def moving(
     table: Any = None,
     *,
     constants_first: bool = False,
+    dtype: str = "int8",
 ) -> Make:
     """Tensors of one quantization, and what decides about their shapes."""
+    quantization = {"scale": 0.1, "zero_point": 3 if dtype == "int8" else 0}
 
     def make(_: np.random.Generator) -> bytes:
         model = ModelBuilder()
-        given = [model.tensor(shape, scale=0.1, zero_point=3) for shape in inputs]
+        given = [model.tensor(shape, dtype, **quantization) for shape in inputs]
         decide = []
         for values in constants:
             array = np.asarray(values, None if isinstance(values, np.ndarray) else np.int32)
-            quantized = {"scale": 0.1, "zero_point": 3} if array.dtype == np.int8 else {}
+            quantized = quantization if array.dtype == dtype else {}
             decide.append(model.tensor(array.shape, array.dtype.name, data=array, **quantized))
-        moved, outputs = ([model.tensor(s, scale=0.1, zero_point=3) for s in results] for _ in range(2))
+        moved, outputs = ([model.tensor(s, dtype, **quantization) for s in results] for _ in range(2))
         model.operator(name, [*decide, *given] if constants_first else [*given, *decide], moved, table)
         for first, second in zip(moved, outputs, strict=True):  # so that something is computed
-            model.operator("ABS", [first], [second])
+            model.operator("ABS" if dtype == "int8" else "RELU", [first], [second])
         return model.finish(given, outputs)
 
     return make
@@ -360,6 +362,47 @@ def transpose_convs(draw: st.DrawFn) -> Make:
     return make
 
 
+def _packed(values: np.ndarray) -> np.ndarray:
+    """int4, two to a byte, the first one low."""
+    flat = np.append(values.reshape(-1), np.zeros(values.size % 2, np.int8)).astype(np.uint8) & 0xF
+    return flat[::2] | flat[1::2] << 4
+
+
+@st.composite
+def weights_of_4_bits(draw: st.DrawFn, name: str) -> Make:
+    dense, depthwise = name == "FULLY_CONNECTED", name == "DEPTHWISE_CONV_2D"
+    channels = draw(st.sampled_from([1, 3, 4, 8, 12]))
+    filters = channels if depthwise else draw(st.integers(1, 7))
+    kernel = () if dense else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    size = () if dense else (draw(st.integers(3, 6)), draw(st.integers(3, 6)))
+    per_channel = not dense and draw(st.booleans())  # TFLM refuses it for FULLY_CONNECTED
+    points, activation = (draw(zero_points), draw(zero_points)), draw(activations)
+    output_scale = draw(st.sampled_from([0.0004, 0.005]))
+
+    def make(rng: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        source = model.tensor((1, *size, channels), scale=0.02, zero_point=points[0])
+        shape = (1, *kernel, filters) if depthwise else (filters, *kernel, channels)
+        values = rng.integers(-8, 8, shape).astype(np.int8)
+        scales = random_scales(rng, filters if per_channel else 1)
+        weights = model.tensor(shape, "int4", scale=scales, axis=3 if depthwise else 0, data=_packed(values))
+        biases = rng.integers(-2000, 2001, filters).astype(np.int32)
+        bias = model.tensor((filters,), "int32", scale=[0.02 * s for s in scales], data=biases)
+        result = [n - k + 1 for n, k in zip(size, kernel, strict=True)]
+        output = model.tensor((1, *result, filters), scale=output_scale, zero_point=points[1])
+        kind = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D"}.get(name, "FullyConnected")
+        table = options(kind, fusedActivationFunction=activation)
+        if not dense:
+            table.padding = schema.Padding.VALID
+            table.strideH = table.strideW = table.dilationHFactor = table.dilationWFactor = 1
+        if depthwise:
+            table.depthMultiplier = 1
+        model.operator(name, [source, weights, bias], [output], table)
+        return model.finish([source], [output])
+
+    return make
+
+
 @st.composite
 def bilinear(draw: st.DrawFn) -> Make:
     shape = draw(images)
@@ -406,6 +449,10 @@ OPERATORS = {
     "DEPTH_TO_SPACE": blocks("DEPTH_TO_SPACE"),
     "RESIZE_NEAREST_NEIGHBOR": nearest(),
     "TRANSPOSE_CONV": transpose_convs(),
+    **{
+        f"{name} int4": weights_of_4_bits(name)
+        for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+    },
     "RESIZE_BILINEAR": bilinear(),
     "SQUEEZE": reshapes("SQUEEZE"),
     "EXPAND_DIMS": reshapes("EXPAND_DIMS"),

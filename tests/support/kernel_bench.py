@@ -214,7 +214,9 @@ def table_bytes(table: object) -> bytes:
     """A constant's bytes from its C initialisers, so that what is tested is what is rendered."""
     numbers = [int(n) for n in re.findall(r"-?\d+", " ".join(table.lines))]  # type: ignore[attr-defined]
     # The structures consist of int32_t.
-    code = {"int8_t": "b", "uint8_t": "B", "uint32_t": "I"}.get(table.c_type, "i")  # type: ignore[attr-defined]
+    code = {"int8_t": "b", "uint8_t": "B", "int16_t": "h", "uint16_t": "H", "uint32_t": "I"}.get(
+        table.c_type, "i"
+    )  # type: ignore[attr-defined]
     return struct.pack(f"<{len(numbers)}{code}", *numbers)
 
 

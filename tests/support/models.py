@@ -13,7 +13,10 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 TYPES = {
     "int8": schema.TensorType.INT8,
     "uint8": schema.TensorType.UINT8,
+    "int4": schema.TensorType.INT4,
+    "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
 }
 

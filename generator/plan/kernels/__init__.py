@@ -14,6 +14,7 @@ from generator.graph import (
     Conv2D,
     DepthwiseConv2D,
     Dequantize,
+    DType,
     FullyConnected,
     Graph,
     Lookup,
@@ -36,28 +37,46 @@ from generator.plan.kernels.convolution import conv_2d, pooled_conv_2d
 from generator.plan.kernels.depthwise import depthwise_conv_2d
 from generator.plan.kernels.elementwise import dequantize, lookup, quantize, softmax
 from generator.plan.kernels.fully_connected import fully_connected
+from generator.plan.kernels.functions_16 import softmax_16, unary_16
+from generator.plan.kernels.layers_16 import (
+    conv_2d_16,
+    depthwise_conv_2d_16,
+    fully_connected_16,
+    transpose_conv_16,
+)
 from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
 from generator.plan.kernels.reduction import reduce
 from generator.plan.kernels.resizing import resize_bilinear
 from generator.plan.kernels.transpose_conv import transpose_conv
 
-Registry = Mapping[type[Attributes], Callable[[Graph, Operator], list[Candidate]]]
+Kernels = Callable[[Graph, Operator], list[Candidate]]
+Registry = Mapping[type[Attributes], Kernels]
 """What gives the kernels for each kind of operator."""
 
+
+def _either(narrow: Kernels, wide: Kernels) -> Kernels:
+    """Kernels of their own for int16."""
+
+    def found(graph: Graph, operator: Operator) -> list[Candidate]:
+        return (wide if graph.operand(operator, 0).dtype is DType.INT16 else narrow)(graph, operator)
+
+    return found
+
+
 KERNELS: Registry = {
-    Conv2D: conv_2d,
+    Conv2D: _either(conv_2d, conv_2d_16),
     PooledConv2D: pooled_conv_2d,
-    DepthwiseConv2D: depthwise_conv_2d,
-    TransposeConv: transpose_conv,
-    FullyConnected: fully_connected,
+    DepthwiseConv2D: _either(depthwise_conv_2d, depthwise_conv_2d_16),
+    TransposeConv: _either(transpose_conv, transpose_conv_16),
+    FullyConnected: _either(fully_connected, fully_connected_16),
     Pool2D: pool_2d,
     Add: add,
     Binary: binary,
-    Unary: lookup,
+    Unary: _either(lookup, unary_16),
     Lookup: lookup,
     Reduce: reduce,
-    Softmax: softmax,
+    Softmax: _either(softmax, softmax_16),
     Quantize: quantize,
     Dequantize: dequantize,
     View: view,

@@ -7,7 +7,7 @@ from typing import cast
 
 from generator.arithmetic.binary import BinaryScaling, binary_scaling
 from generator.arithmetic.requantize import add_scaling
-from generator.graph import Add, Binary, Graph, Operator, Tensor, row_major
+from generator.graph import Add, Binary, DType, Graph, Operator, Tensor, row_major
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Table, dims, fields, output_range, scale_literal
 from generator.plan.kernels.linear_add import linear_add
@@ -32,6 +32,8 @@ def add(graph: Graph, operator: Operator) -> list[Candidate]:
         ),
     )
     first, second, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
+    if result.dtype is DType.INT16:
+        return [general]
     bounds = output_range(graph, operator, cast(Add, operator.attributes).activation)
     found = linear_add(scaling, result.quant.zero_point, bounds["output_min"], bounds["output_max"])
     if found is None or general.tables or not first.shape == second.shape == result.shape:
@@ -61,6 +63,7 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
     swapped = operands[0].is_constant
     a, b = reversed(operands) if swapped else operands
     zero_points = scaling.zero_points[::-1] if swapped else scaling.zero_points
+    suffix, c_type = ("s16", "int16_t") if result.dtype is DType.INT16 else ("s8", "int8_t")
     axes = _axes(a, b, result)
     axes = [(1, 0, 0)] * (AXES - len(axes)) + axes
     members = {
@@ -70,7 +73,7 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
     }
     return Candidate(
         name=function,
-        function=f"fc_{function}_s8",
+        function=f"fc_{function}_{suffix}",
         params_type="fc_binary",
         params=fields(
             **members,
@@ -82,13 +85,14 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
             scale_a=scale_literal(scaling.first),
             scale_b=scale_literal(scaling.second),
             output_scale=scale_literal(scaling.output),
-            scale_down=_scales_down(function, scaling),
+            scale_down=result.dtype is DType.INT8 and _scales_down(function, scaling),
             **output_range(graph, operator, attributes.activation),
         ),
         why="takes any scales and shapes",
         work=Work(outputs=result.element_count),
         tables=(_operand(b),) if b.is_constant else (),
-        input_types=("int8_t",) if b.is_constant else ("int8_t", "int8_t"),
+        input_types=(c_type,) if b.is_constant else (c_type, c_type),
+        output_type=c_type,
         in_place=tuple(
             i
             for i, t in enumerate((a,) if b.is_constant else (a, b))
@@ -106,7 +110,9 @@ def _scales_down(function: str, scaling: BinaryScaling) -> bool:
 def _operand(tensor: Tensor) -> Table:
     lines = number_lines(tensor.values.reshape(-1).tolist())
     comment = f"{tensor.name} {dims(tensor.shape)}"
-    return Table("operand", "int8_t", tensor.element_count, tensor.size_bytes, lines, comment)
+    return Table(
+        "operand", f"{tensor.dtype.value}_t", tensor.element_count, tensor.size_bytes, lines, comment
+    )
 
 
 def _axes(a: Tensor, b: Tensor, result: Tensor) -> list[tuple[int, int, int]]:

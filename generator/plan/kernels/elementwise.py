@@ -9,6 +9,7 @@ from generator.arithmetic.requantize import softmax_exponentials
 from generator.graph import DType, Graph, Operator, Softmax
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Table, fields
+from generator.plan.kernels.functions_16 import rescale
 from generator.plan.packing import number_lines
 
 
@@ -71,7 +72,7 @@ def quantize(graph: Graph, operator: Operator) -> list[Candidate]:
         return [
             Candidate(
                 name="quantize_f32",
-                function="fc_quantize_f32_s8",
+                function=f"fc_quantize_f32_{'s16' if result.dtype is DType.INT16 else 's8'}",
                 params_type="fc_quantize",
                 params=fields(
                     count=result.element_count,
@@ -82,19 +83,23 @@ def quantize(graph: Graph, operator: Operator) -> list[Candidate]:
                 why="the only kernel for it",
                 work=Work(outputs=result.element_count),
                 input_types=("float",),
+                output_type=f"{result.dtype.value}_t",
                 in_place=(0,),
             )
         ]
+    if DType.INT16 in (source.dtype, result.dtype):
+        return rescale(graph, operator)
     return lookup(graph, operator)
 
 
 def dequantize(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for DEQUANTIZE."""
     source, result = graph.operand(operator, 0), graph.result(operator)
+    wide = source.dtype is DType.INT16
     return [
         Candidate(
             name="dequantize",
-            function="fc_dequantize_8_f32",
+            function="fc_dequantize_16_f32" if wide else "fc_dequantize_8_f32",
             params_type="fc_quantize",
             params=fields(
                 count=result.element_count,
@@ -104,7 +109,7 @@ def dequantize(graph: Graph, operator: Operator) -> list[Candidate]:
             ),
             why="the only kernel for it",
             work=Work(outputs=result.element_count),
-            input_types=("uint8_t",),
+            input_types=("int16_t" if wide else "uint8_t",),
             output_type="float",
         )
     ]

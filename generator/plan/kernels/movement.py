@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from generator.graph import Concatenation, Graph, Operator, Pad, Select, View, merged_view, row_major
+import numpy as np
+
+from generator.graph import Concatenation, DType, Graph, Operator, Pad, Select, View, merged_view, row_major
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Params, Table, fields
 from generator.plan.packing import number_lines
@@ -50,7 +52,7 @@ def pad(graph: Graph, operator: Operator) -> list[Candidate]:
             function="fc_pad_runs",
             params_type="fc_pad",
             params=(
-                *fields(bytes=result.size_bytes, value=attributes.value & 0xFF),
+                *fields(bytes=result.size_bytes, word=_repeated(attributes.value, result.dtype)),
                 *((f"copy.{name}", value) for name, value in params),
             ),
             why=f"fills, then copies {runs} runs of {run} B",
@@ -131,6 +133,12 @@ def _copy(source: View, to: tuple[int, ...], to_offset: int, size: int) -> tuple
             members[f"{name}_{axis}"] = values[position] * (1 if name == "count" else size)
     members |= {"from": source.offset * size, "to": to_offset * size}
     return fields(**members, run=run), math.prod(counts), run
+
+
+def _repeated(value: int, dtype: DType) -> int:
+    """The word that holds an element as often as it can, as int32."""
+    element = np.array(value, dtype.numpy).tobytes()
+    return int.from_bytes((element * _WORD)[:_WORD], "little", signed=True)
 
 
 def _work(runs: int, run: int, filled: int = 0) -> Work:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from generator.graph import Graph, Operator, Pool2D, PoolKind
+from generator.graph import DType, Graph, Operator, Pool2D, PoolKind
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, fields, output_range, taps_inside
 from generator.plan.packing import GROUP
@@ -15,9 +15,10 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for MAX_POOL_2D and AVERAGE_POOL_2D."""
     attributes = cast(Pool2D, operator.attributes)
     source, result = graph.operand(operator, 0), graph.result(operator)
+    wide = source.dtype is DType.INT16
     kind = "max" if attributes.kind is PoolKind.MAX else "average"
     # Four channels at a time, then one by one; windows that may reach outside have loops of their own.
-    chunks = source.shape[3] // GROUP + source.shape[3] % GROUP
+    chunks = source.shape[3] if wide else source.shape[3] // GROUP + source.shape[3] % GROUP
     pads = attributes.padding.top, attributes.padding.left
     read = chunks * math.prod(
         taps_inside(
@@ -30,7 +31,7 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     return [
         Candidate(
             name=f"{kind}_pool_2d",
-            function=f"fc_{kind}_pool_2d_s8",
+            function=f"fc_{kind}_pool_2d_{'s16' if wide else 's8'}",
             params_type="fc_pool_2d",
             params=fields(
                 input_height=source.shape[1],
@@ -53,6 +54,8 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
                 calls=pixels * chunks,
                 singly=0 if inside else read,
             ),
+            input_types=(f"{source.dtype.value}_t",),
+            output_type=f"{result.dtype.value}_t",
             in_place=(0,) if attributes.padding.is_none else (),
         )
     ]

@@ -6,7 +6,7 @@ from typing import cast
 
 from generator.arithmetic.fixedpoint import Multiplier
 from generator.arithmetic.reduction import ReduceScaling, reduce_scaling
-from generator.graph import Graph, Operator, Reduce, ReduceKind
+from generator.graph import DType, Graph, Operator, Reduce, ReduceKind
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, fields, scale_literal
 
@@ -18,7 +18,6 @@ _FUNCTIONS = {
     ReduceKind.ARG_MAX: "arg_max_axis",
     ReduceKind.ARG_MIN: "arg_min_axis",
 }
-_INDICES = (ReduceKind.ARG_MAX, ReduceKind.ARG_MIN)
 _UNSCALED = ReduceScaling(0, Multiplier(0, 0))
 
 
@@ -32,7 +31,7 @@ def reduce(graph: Graph, operator: Operator) -> list[Candidate]:
     return [
         Candidate(
             name=name,
-            function=f"fc_{name}_s8",
+            function=f"fc_{name}_{'s16' if source.dtype is DType.INT16 else 's8'}",
             params_type="fc_reduce",
             params=fields(
                 outer=attributes.outer,
@@ -44,6 +43,7 @@ def reduce(graph: Graph, operator: Operator) -> list[Candidate]:
             ),
             why="the only kernel for it",
             work=Work(gathered=source.element_count, outputs=result.element_count),
-            output_type="int32_t" if attributes.kind in _INDICES else "int8_t",
+            input_types=(f"{source.dtype.value}_t",),
+            output_type=f"{result.dtype.value}_t",
         )
     ]
