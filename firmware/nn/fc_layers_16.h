@@ -2,8 +2,8 @@
  * FULLY_CONNECTED. Activations HWC; output is apart from the input.
  *
  * Sums are 64-bit where `wide`, a literal; else the planner has proved that 32 bits hold them. One rounding makes
- * outputs of them, as the 64-bit MultiplyByQuantizedMultiplier of TensorFlow Lite for Microcontrollers does; or
- * two do, where `twice`: there it takes the 32-bit one, for layers whose biases are int32. */
+ * outputs of them, as in the 64-bit MultiplyByQuantizedMultiplier of TensorFlow Lite for Microcontrollers; or two
+ * do: it takes the 32-bit one for layers whose biases are int32. */
 #ifndef FC_LAYERS_16_H
 #define FC_LAYERS_16_H
 
@@ -12,8 +12,12 @@
 /* One output channel. */
 struct fc_channel_16 {
     int32_t bias_low, bias_high; /* halves of 64 bits */
-    int32_t factor, shift;       /* real = factor / 2^shift, shift at least 1; or as in fc_scale */
+    int32_t factor, shift;
 };
+
+/* How sums are scaled, a literal: real = factor / 2^shift, rounded once, halves up; the same with another 32 bits to
+ * the right, of sums of 32 bits; or as fc_scale does with the low 32 bits. Shifts are at least 1 in the first two. */
+enum { FC_ROUNDS_ONCE, FC_ROUNDS_HIGH, FC_ROUNDS_TWICE };
 
 struct fc_window_16 {
     int32_t input_height, input_width, input_channels;
@@ -23,7 +27,8 @@ struct fc_window_16 {
     int32_t dilation_height, dilation_width;
     int32_t pad_top, pad_left;
     int32_t output_min, output_max;
-    bool wide, twice;
+    int32_t rounding; /* FC_ROUNDS_... */
+    bool wide;
 };
 
 FC_INLINE int64_t fc_bias_16(const struct fc_channel_16 *channel)
@@ -31,16 +36,20 @@ FC_INLINE int64_t fc_bias_16(const struct fc_channel_16 *channel)
     return (int64_t)(((uint64_t)(uint32_t)channel->bias_high << 32) | (uint32_t)channel->bias_low);
 }
 
-/* `twice`: as the sum's low 32 bits alone are scaled, with two roundings. */
-FC_INLINE int16_t fc_requantize_16(int64_t sum, const struct fc_channel_16 *channel, bool twice, int32_t low,
+FC_INLINE int16_t fc_requantize_16(int64_t sum, const struct fc_channel_16 *channel, int32_t rounding, int32_t low,
                                    int32_t high)
 {
-    if (twice) {
+    int32_t scaled;
+    if (rounding == FC_ROUNDS_HIGH) {
+        scaled = fc_smmla((int32_t)sum, channel->factor, 1 << (channel->shift - 1)) >> channel->shift;
+    } else if (rounding == FC_ROUNDS_ONCE) {
+        const int64_t half = INT64_C(1) << (channel->shift - 1);
+        scaled = (int32_t)((sum * channel->factor + half) >> channel->shift);
+    } else {
         const struct fc_scale scale = {channel->factor, channel->shift};
-        return (int16_t)fc_clamp(fc_scale_any((int32_t)sum, scale), low, high);
+        scaled = fc_scale_any((int32_t)sum, scale);
     }
-    const int64_t half = INT64_C(1) << (channel->shift - 1);
-    return (int16_t)fc_clamp((int32_t)((sum * channel->factor + half) >> channel->shift), low, high);
+    return (int16_t)fc_clamp(scaled, low, high);
 }
 
 /* The dot product of `count` activations and weights, with steps from one to the next, added to a sum. */
@@ -96,7 +105,7 @@ FC_INLINE void fc_conv_2d_s16(const struct fc_window_16 *p, const int16_t *input
                                         p->wide);
                     }
                 }
-                *output++ = fc_requantize_16(sum, table + c, p->twice, p->output_min, p->output_max);
+                *output++ = fc_requantize_16(sum, table + c, p->rounding, p->output_min, p->output_max);
             }
         }
     }
@@ -122,7 +131,7 @@ FC_INLINE void fc_depthwise_conv_2d_s16(const struct fc_window_16 *p, const int1
                                     weights + (ky * p->kernel_width + t.first_kx) * p->output_channels + c,
                                     p->output_channels, t.end_kx - t.first_kx, sum, p->wide);
                 }
-                *output++ = fc_requantize_16(sum, table + c, p->twice, p->output_min, p->output_max);
+                *output++ = fc_requantize_16(sum, table + c, p->rounding, p->output_min, p->output_max);
                 if (++replica == multiplier) {
                     replica = 0;
                     source++;
@@ -157,7 +166,7 @@ FC_INLINE void fc_transpose_conv_s16(const struct fc_window_16 *p, const int16_t
                         }
                     }
                 }
-                *output++ = fc_requantize_16(sum, table + c, p->twice, p->output_min, p->output_max);
+                *output++ = fc_requantize_16(sum, table + c, p->rounding, p->output_min, p->output_max);
             }
         }
     }
@@ -166,7 +175,8 @@ FC_INLINE void fc_transpose_conv_s16(const struct fc_window_16 *p, const int16_t
 struct fc_fully_connected_16 {
     int32_t rows, depth, units;
     int32_t output_min, output_max;
-    bool wide, twice;
+    int32_t rounding; /* FC_ROUNDS_... */
+    bool wide;
 };
 
 /* input rows * depth, weights units * depth, output rows * units */
@@ -178,7 +188,7 @@ FC_INLINE void fc_fully_connected_s16(const struct fc_fully_connected_16 *p, con
         for (int32_t unit = 0; unit < p->units; unit++) {
             const int64_t sum = fc_dot_16(input, 1, weights + unit * p->depth, 1, p->depth,
                                           fc_bias_16(table + unit), p->wide);
-            *output++ = fc_requantize_16(sum, table + unit, p->twice, p->output_min, p->output_max);
+            *output++ = fc_requantize_16(sum, table + unit, p->rounding, p->output_min, p->output_max);
         }
     }
 }

@@ -55,7 +55,7 @@ struct fc_conv_2d_16 {
     struct fc_view view; /* in_words: input channels are even */
     int32_t output_height, output_width, output_channels;
     int32_t output_min, output_max;
-    bool twice; /* see fc_requantize_16 */
+    int32_t rounding; /* FC_ROUNDS_... */
 };
 
 /* Bytes of `columns` below; twin of columns_16_scratch_bytes in generator/plan. */
@@ -97,7 +97,7 @@ FC_INLINE void fc_conv_2d_pairs_s16(const struct fc_conv_2d_16 *p, const int16_t
             for (int32_t c = start; c < end; c++) {
                 for (int32_t i = 0; i < count; i++) {
                     output[i * channels + c] =
-                        fc_requantize_16(sums[c - start][i], table + c, p->twice, p->output_min, p->output_max);
+                        fc_requantize_16(sums[c - start][i], table + c, p->rounding, p->output_min, p->output_max);
                 }
             }
         }
@@ -114,9 +114,9 @@ FC_INLINE void fc_fully_connected_pairs_s16(const struct fc_fully_connected_16 *
             const bool second = unit + 1 < p->units;
             int32_t sums[2] = {table[unit].bias_low, second ? table[unit + 1].bias_low : 0};
             fc_dot_2x1(weights + unit * p->depth, input, p->depth / FC_GROUP, sums);
-            *output++ = fc_requantize_16(sums[0], table + unit, p->twice, p->output_min, p->output_max);
+            *output++ = fc_requantize_16(sums[0], table + unit, p->rounding, p->output_min, p->output_max);
             if (second) {
-                *output++ = fc_requantize_16(sums[1], table + unit + 1, p->twice, p->output_min, p->output_max);
+                *output++ = fc_requantize_16(sums[1], table + unit + 1, p->rounding, p->output_min, p->output_max);
             }
         }
     }

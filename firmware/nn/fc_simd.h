@@ -52,6 +52,18 @@ FC_INLINE int32_t fc_smmlar(int32_t a, int32_t b, int32_t addend)
 #endif
 }
 
+/* addend + the high word of the product, wrapping */
+FC_INLINE int32_t fc_smmla(int32_t a, int32_t b, int32_t addend)
+{
+#if defined(__ARM_FEATURE_DSP)
+    int32_t sum;
+    __asm__("smmla %0, %1, %2, %3" : "=r"(sum) : "r"(a), "r"(b), "r"(addend));
+    return sum;
+#else
+    return (int32_t)((uint32_t)addend + (uint32_t)(((int64_t)a * b) >> 32));
+#endif
+}
+
 /* Nearest of -128..127 */
 FC_INLINE int32_t fc_saturate_8(int32_t value)
 {

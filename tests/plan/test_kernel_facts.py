@@ -25,6 +25,7 @@ from generator.plan.kernels.fully_connected import (
     fully_connected_blocks_scratch_bytes,
     fully_connected_scratch_bytes,
 )
+from generator.plan.kernels.layers_16 import columns_16_scratch_bytes
 from generator.plan.kernels.linear_add import LinearAdd, linear_add
 from generator.plan.kernels.winograd import winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
@@ -58,7 +59,9 @@ int main(void)
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
         tiled.output_width *= 2;
         tiled.window_height = tiled.window_width = 2;
-        printf("%d\\n", (int)fc_conv_2d_tiles_scratch_size(&tiled));
+        printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
+        const struct fc_conv_2d_16 wide = {.view = view};
+        printf("%d\\n", (int)fc_conv_2d_16_scratch_size(&wide));
     }
     return 0;
 }
@@ -96,6 +99,7 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             winograd_scratch_bytes(c, 2 * h, stored=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
+            columns_16_scratch_bytes(depth),
         ]
 
 

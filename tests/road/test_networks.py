@@ -12,6 +12,9 @@ from tests.plan.networks import other_operators
 from tests.support.cli import firmcast
 from tests.support.keras_networks import NETWORKS, quantized
 
+# Of the others TFLM or the converter has no int16 operators.
+OF_16_BITS = ("detector", "ds_cnn", "mobilenet_v2", "resnet", "squeezenet")
+
 
 @pytest.mark.parametrize("name", other_operators())
 def test_operators_one_after_the_other_are_bit_exact(name: str, tmp_path: Path) -> None:
@@ -27,7 +30,15 @@ def test_operators_one_after_the_other_are_bit_exact(name: str, tmp_path: Path) 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_is_bit_exact(name: str, tmp_path: Path) -> None:
     # Every second one with floats at its edges, which the paper prefers.
-    io = "float32" if sorted(NETWORKS).index(name) % 2 else "int8"
+    _build(name, "float32" if sorted(NETWORKS).index(name) % 2 else "int8", tmp_path)
+
+
+@pytest.mark.parametrize("name", OF_16_BITS)
+def test_network_of_int16_activations_is_bit_exact(name: str, tmp_path: Path) -> None:
+    _build(name, "int16", tmp_path)
+
+
+def _build(name: str, io: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.tflite").write_bytes(quantized(name, io))
     result = firmcast("build", f"{name}.tflite", "--json", "-q", cwd=tmp_path)
     assert result.code == 0, result.err

@@ -165,7 +165,7 @@ NETWORKS: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
 
 
 def quantized(name: str, io: str = "int8", *, seed: int = 0) -> bytes:
-    """The network as a full-integer ``.tflite``, calibrated on noise."""
+    """The network as a full-integer ``.tflite``, calibrated on noise; ``io`` int16: all activations are."""
     tf = tensorflow()
     tf.keras.utils.set_random_seed(seed)
     tf.keras.backend.clear_session()
@@ -179,7 +179,12 @@ def quantized(name: str, io: str = "int8", *, seed: int = 0) -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = noise
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    sets = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [
+        sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        if io == "int16"
+        else sets.TFLITE_BUILTINS_INT8
+    ]
     converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io)
     with quiet():
         return bytes(converter.convert())

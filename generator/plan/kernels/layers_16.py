@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import IntEnum
 from typing import cast
 
 import numpy as np
@@ -34,7 +35,18 @@ from generator.plan.kernels.candidate import (
 from generator.plan.packing import COLUMNS, COLUMNS_MARGIN_BYTES, GROUP, groups, pack_pairs
 
 _LARGEST = 1 << 15
+
+
+class _Rounding(IntEnum):
+    """FC_ROUNDS_... of firmware/nn/fc_layers_16.h."""
+
+    ONCE = 0
+    HIGH = 1
+    TWICE = 2
+
+
 _CHANNEL_BYTES = 16  # struct fc_channel_16
+_HIGH_SHIFT = 16  # a factor of 15 bits so far up makes the best of a high word
 
 
 def columns_16_scratch_bytes(depth: int) -> int:
@@ -72,7 +84,7 @@ def conv_2d_16(graph: Graph, operator: Operator) -> list[Candidate]:
             output_width=result.shape[2],
             output_channels=channels,
             **output_range(graph, operator, attributes.activation),
-            twice=not scales_wide(graph, operator),
+            rounding=int(_rounding(graph, operator, conv_multipliers(graph, operator), wide=False)),
         ),
         why=f"three pixels by two channels; {plain.why}",
         work=Work(
@@ -116,20 +128,21 @@ def fully_connected_16(graph: Graph, operator: Operator) -> list[Candidate]:
     rows = graph.operand(operator, 0).element_count // depth
     values = cast("NDArray[np.int8]", weights.values)
     wide = _is_wide(values, biases_of(graph, operator, units))
+    multipliers = fully_connected_multipliers(graph, operator)
     params = fields(
         rows=rows,
         depth=depth,
         units=units,
         **output_range(graph, operator, attributes.activation),
         wide=wide,
-        twice=not scales_wide(graph, operator),
+        rounding=int(_rounding(graph, operator, multipliers, wide=wide)),
     )
     plain = _candidate(
         graph,
         operator,
         ("fully_connected_16", "fc_fully_connected_s16", "fc_fully_connected_16"),
         params,
-        fully_connected_multipliers(graph, operator),
+        multipliers,
         Work(products=rows * units * depth, outputs=rows * units, calls=rows * units),
         wide=wide,
     )
@@ -153,6 +166,7 @@ def _windowed(
     source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
     dilation = (1, 1) if isinstance(attributes, TransposeConv) else attributes.dilation
     wide = _is_wide(rows, biases_of(graph, operator, result.shape[3]))
+    multipliers = conv_multipliers(graph, operator)
     params = fields(
         input_height=source.shape[1],
         input_width=source.shape[2],
@@ -170,14 +184,13 @@ def _windowed(
         pad_left=attributes.padding.left,
         **output_range(graph, operator, attributes.activation),
         wide=wide,
-        twice=not scales_wide(graph, operator),
+        rounding=int(_rounding(graph, operator, multipliers, wide=wide)),
     )
     work = Work(
         products=operator_macs(graph, operator),
         outputs=result.element_count,
         calls=result.element_count * weights.shape[1],
     )
-    multipliers = conv_multipliers(graph, operator)
     return _candidate(graph, operator, (name, function, "fc_window_16"), params, multipliers, work, wide=wide)
 
 
@@ -205,7 +218,7 @@ def _candidate(
         macs=operator_macs(graph, operator),
         tables=(
             weight_table(values.reshape(-1), f"{weights.name} {dims(weights.shape)}"),
-            _channels(graph, operator, multipliers),
+            _channels(graph, operator, multipliers, wide=wide),
         ),
         input_types=("int16_t",),
         output_type="int16_t",
@@ -218,14 +231,27 @@ def _is_wide(rows: NDArray[np.int8], biases: list[int]) -> bool:
     return any(int(total) + abs(bias) > INT32_MAX for total, bias in zip(sums, biases, strict=True))
 
 
-def _channels(graph: Graph, operator: Operator, multipliers: tuple[Multiplier, ...]) -> Table:
+def _rounding(
+    graph: Graph, operator: Operator, multipliers: tuple[Multiplier, ...], *, wide: bool
+) -> _Rounding:
+    """The high word of a product rounds as all of it does where the half that is added has no bits below."""
+    if not scales_wide(graph, operator):
+        return _Rounding.TWICE
+    fits = all(wide_multiplier(m).shift > _HIGH_SHIFT for m in multipliers)
+    return _Rounding.HIGH if fits and not wide else _Rounding.ONCE
+
+
+def _channels(graph: Graph, operator: Operator, multipliers: tuple[Multiplier, ...], *, wide: bool) -> Table:
+    rounding = _rounding(graph, operator, multipliers, wide=wide)
     lines = []
     for bias, multiplier in zip(biases_of(graph, operator, len(multipliers)), multipliers, strict=True):
-        scale = multiplier.mantissa, multiplier.shift
-        if scales_wide(graph, operator):
-            wide = wide_multiplier(multiplier)
-            scale = wide.factor, wide.shift
-        lines.append(f"{{{wrap_int32(bias)}, {bias >> 32}, {scale[0]}, {scale[1]}}},")
+        once = wide_multiplier(multiplier)
+        factor, shift = {
+            _Rounding.TWICE: (multiplier.mantissa, multiplier.shift),
+            _Rounding.ONCE: (once.factor, once.shift),
+            _Rounding.HIGH: (once.factor << _HIGH_SHIFT, once.shift - _HIGH_SHIFT),
+        }[rounding]
+        lines.append(f"{{{wrap_int32(bias)}, {bias >> 32}, {factor}, {shift}}},")
     comment = "low and high half of the bias, scale factor and shift per output channel"
     size_bytes = len(lines) * _CHANNEL_BYTES
     return Table("channels", "struct fc_channel_16", len(lines), size_bytes, tuple(lines), comment)
