@@ -13,7 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.graph import Conv2D, DepthwiseConv2D, Graph, Operator, Pool2D, Reduce, operator_parameters
+from generator.graph import (
+    Conv2D,
+    DepthwiseConv2D,
+    Graph,
+    Operator,
+    Pool2D,
+    Reduce,
+    TransposeConv,
+    operator_parameters,
+)
 from generator.plan.arena import Request, Segment, first_fit_bytes
 from generator.plan.planner import arena_region
 from generator.targets import Part
@@ -121,6 +130,9 @@ def _scratch(graph: Graph, operator: Operator) -> int:
     if isinstance(attributes, DepthwiseConv2D):
         _, height, width, channels = graph.operand(operator, 1).shape
         return 2 * height * width * channels
+    if isinstance(attributes, TransposeConv):  # sums of all outputs, of int16 in 64 bits
+        result = graph.result(operator)
+        return 4 * result.dtype.size_bytes * result.element_count
     if isinstance(attributes, Pool2D):
         return 4 * graph.result(operator).shape[-1]
     if isinstance(attributes, Reduce):

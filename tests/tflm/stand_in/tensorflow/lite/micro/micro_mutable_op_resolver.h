@@ -57,6 +57,7 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(Relu)
     STAND_IN_ADD(Relu6)
     STAND_IN_ADD(Reshape)
+    STAND_IN_ADD(ResizeBilinear)
     STAND_IN_ADD(ResizeNearestNeighbor)
     STAND_IN_ADD(ReverseV2)
     STAND_IN_ADD(Round)
@@ -77,6 +78,7 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(Sum)
     STAND_IN_ADD(Tanh)
     STAND_IN_ADD(Transpose)
+    STAND_IN_ADD(TransposeConv)
     STAND_IN_ADD(Unpack)
 #undef STAND_IN_ADD
 
