@@ -17,11 +17,6 @@ struct fc_resize_bilinear {
     int32_t rows, columns, channels;
 };
 
-FC_INLINE int32_t fc_between(int32_t first, int32_t second, int32_t weight)
-{
-    return first * (1 << FC_PLACE_BITS) + (second - first) * weight;
-}
-
 FC_INLINE void fc_resize_bilinear_s8(const struct fc_resize_bilinear *p, const int8_t *input,
                                      const struct fc_place *rows, const struct fc_place *columns,
                                      int8_t *output)
@@ -31,11 +26,15 @@ FC_INLINE void fc_resize_bilinear_s8(const struct fc_resize_bilinear *p, const i
             const int8_t *top = input + rows[y].first, *bottom = input + rows[y].second;
             const int32_t down = rows[y].weight;
             for (int32_t x = 0; x < p->columns; x++) {
-                const struct fc_place column = columns[x];
+                const int32_t left = columns[x].first, right = columns[x].second;
+                /* Weights of the four, which add up to 1, twice FC_PLACE_BITS fractional bits. */
+                const int32_t bottom_right = down * columns[x].weight;
+                const int32_t bottom_left = down * (1 << FC_PLACE_BITS) - bottom_right;
+                const int32_t top_right = columns[x].weight * (1 << FC_PLACE_BITS) - bottom_right;
+                const int32_t top_left = (1 << 2 * FC_PLACE_BITS) - bottom_right - bottom_left - top_right;
                 for (int32_t c = 0; c < p->channels; c++) {
-                    const int32_t left = fc_between(top[column.first + c], bottom[column.first + c], down);
-                    const int32_t right = fc_between(top[column.second + c], bottom[column.second + c], down);
-                    const int32_t value = fc_between(left, right, column.weight);
+                    const int32_t value = top[left + c] * top_left + top[right + c] * top_right +
+                                          bottom[left + c] * bottom_left + bottom[right + c] * bottom_right;
                     *output++ = (int8_t)fc_rounding_shift_right(value, 2 * FC_PLACE_BITS);
                 }
             }

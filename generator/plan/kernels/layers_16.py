@@ -91,6 +91,7 @@ def conv_2d_16(graph: Graph, operator: Operator) -> list[Candidate]:
             products=-(-pixels // COLUMNS) * COLUMNS * groups(depth) * GROUP * -(-channels // 2) * 2,
             gathered=pixels * depth,
             outputs=result.element_count,
+            calls=pixels,
         ),
         tables=(_pair_weights(graph, operator, rows), plain.tables[1]),
         scratch_bytes=columns_16_scratch_bytes(depth),

@@ -30,7 +30,7 @@ def pool_2d(graph: Graph, operator: Operator) -> list[Candidate]:
     inside = read == chunks * pixels * math.prod(attributes.window)
     return [
         Candidate(
-            name=f"{kind}_pool_2d",
+            name=f"{kind}_pool_2d_16" if wide else f"{kind}_pool_2d",
             function=f"fc_{kind}_pool_2d_{'s16' if wide else 's8'}",
             params_type="fc_pool_2d",
             params=fields(

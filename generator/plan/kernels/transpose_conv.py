@@ -170,5 +170,5 @@ def _phase_work(taps: NDArray[np.int8], rows: _Taps, columns: _Taps) -> Work:
         products=pixels * groups(depth) * GROUP * -(-channels // 2) * 2,
         gathered=pixels * depth,
         rows=pixels * len(rows.indices),
-        calls=1,
+        calls=pixels,
     )
