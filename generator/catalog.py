@@ -1,8 +1,8 @@
 """What MODEL on the command line names: a file and what is known and wanted of it.
 
 A shipped model is a folder with ``NAME.tflite``, ``model.json`` (facts: labels, normalization, provenance),
-``firmcast.toml`` (wishes: budgets, threshold; users edit it) and ``samples/``. A .tflite anywhere else may
-have ``NAME.json`` and ``NAME.toml`` beside it.
+``firmcast.toml`` (wishes: budgets, threshold; users edit it) and ``samples/``. A file anywhere else may
+have ``NAME.json`` and ``NAME.toml`` beside it. An .onnx file is converted here: from now on it is a .tflite.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from generator.assets import models_dir
+from generator.convert import convert_onnx
 from generator.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -26,6 +27,8 @@ else:
     import tomli as tomllib
 
 _SUFFIX = ".tflite"
+ONNX_SUFFIX = ".onnx"
+_SUFFIXES = (_SUFFIX, ONNX_SUFFIX)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -115,7 +118,10 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model file with what is known and wanted of it. ``folder`` may hold ``samples/``."""
+    """A model file with what is known and wanted of it. ``folder`` may hold ``samples/``.
+
+    ``data`` is a .tflite file, whatever ``path`` is; a converted one names its origin's SHA-256 in itself.
+    """
 
     name: str
     path: Path
@@ -126,7 +132,7 @@ class ModelSource:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file."""
+        """SHA-256 of ``data``."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -136,19 +142,19 @@ def shipped_models() -> tuple[str, ...]:
 
 
 def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
-    """The model that ``model`` names: a .tflite file, a folder that holds one, or a shipped model.
+    """The model that ``model`` names: a .tflite or .onnx file, a folder that holds one, or a shipped model.
 
-    Raises UsageError naming what is there instead.
+    Raises UsageError naming what is there instead, ModelError if an .onnx file cannot be converted.
     """
     path = _model_path(model)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read model {path}: {error.strerror}") from error
+    if path.suffix == ONNX_SUFFIX:
+        data = convert_onnx(data, str(path))
     folder = path.parent
-    is_folder = (folder / "model.json").is_file() and [p.name for p in folder.glob(f"*{_SUFFIX}")] == [
-        path.name
-    ]
+    is_folder = (folder / "model.json").is_file() and _models_in(folder) == [path]
     info_path = folder / "model.json" if is_folder else path.with_suffix(".json")
     if settings_path is None:
         settings_path = folder / "firmcast.toml" if is_folder else path.with_suffix(".toml")
@@ -168,16 +174,21 @@ def _model_path(model: str) -> Path:
         return given
     for folder in (given, models_dir() / model):
         if os.path.isdir(folder):
-            found = sorted(folder.glob(f"*{_SUFFIX}"))
+            found = _models_in(folder)
             if len(found) == 1:
                 return found[0]
             raise UsageError(
-                f"folder {folder} holds {len(found)} {_SUFFIX} files, one is needed: name the file itself"
+                f"folder {folder} holds {len(found)} {' or '.join(_SUFFIXES)} files, one is needed: "
+                "name the file itself"
             )
     raise UsageError(
-        f"there is no model '{model}': give a {_SUFFIX} file or a shipped model "
+        f"there is no model '{model}': give a {' or '.join(_SUFFIXES)} file or a shipped model "
         f"({', '.join(shipped_models())})"
     )
+
+
+def _models_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
 
 
 _Schema = TypeVar("_Schema", bound=BaseModel)

@@ -1,0 +1,178 @@
+"""A whole ONNX model into a .tflite file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from generator.convert.onnx.converter import MAX_ELEMENTS, MAX_RANK, Converter
+from generator.convert.onnx.folding import FOLDABLE, folded
+from generator.convert.onnx.layout import Order, as_is, channels_last, held_shape
+from generator.convert.onnx.operators import HANDLERS, supported_onnx_operators
+from generator.convert.onnx.parse import MICROSOFT, OnnxInput, OnnxModel, OnnxNode, parse_onnx
+from generator.convert.onnx.quantization import asked_quantization, input_quantization
+from generator.convert.onnx.values import Constant, RefusedError, Value
+from generator.convert.tflite_writer import TfliteWriter
+from generator.errors import ModelError
+from generator.graph import DType
+
+_QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
+_SUPPORTED = f"supported are {', '.join(supported_onnx_operators())}"
+_UNSUPPORTED = f"is not supported; {_SUPPORTED}"
+
+# What attributes and constants that are not what they should be raise.
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError)
+
+
+def convert_onnx(data: bytes, subject: str) -> bytes:
+    """The .tflite file, int8 from input to output, that computes what a QDQ-quantized ONNX model computes.
+
+    Images are NHWC: a 4-D input, and a 4-D output that comes from an image, is the model's N x C x H x W with the
+    channels last. Sums are TFLite's: a layer's output may differ by one step from another runtime's.
+
+    Args:
+        data: the ONNX file.
+        subject: names it in messages.
+
+    Raises:
+        ModelError: it is malformed, or something in it is not supported; with every problem found.
+        MissingToolError: the package onnx is not installed.
+    """
+    model = parse_onnx(data, subject)
+    readers: dict[str, list[OnnxNode]] = {}
+    for node in model.nodes:
+        for name in dict.fromkeys(node.inputs):
+            readers.setdefault(name, []).append(node)
+    values: dict[str, Value | Constant] = {name: Constant(v) for name, v in model.constants.items()}
+    converter = Converter(model, readers, TfliteWriter(), values, set(), set())
+    problems: list[str] = []
+    # Exporters write a constant just before its reader, but operators look ahead.
+    constants = [node for node in model.nodes if node.op == "Constant"]
+    for node in constants:
+        _convert(converter, node, problems)
+    inputs = _make_inputs(converter, model.inputs, problems)
+    for node in model.nodes:
+        if node.op != "Constant":
+            _convert(converter, node, problems)
+    outputs = _outputs(converter, model, problems)
+    if problems:
+        raise ModelError(subject, problems)
+    digest = hashlib.sha256(data).hexdigest()
+    return converter.writer.finish(inputs, outputs, f"converted from ONNX, SHA-256 {digest}")
+
+
+def _convert(c: Converter, node: OnnxNode, problems: list[str]) -> None:
+    if node.index in c.absorbed or not c.unknown.isdisjoint(node.inputs):
+        _skip(c, node, problems)
+        return
+    try:
+        if not _is_known(node):
+            raise RefusedError(_UNSUPPORTED)
+        if not folded(c, node):
+            HANDLERS.get(node.op, _only_folded)(c, node)
+    except RefusedError as error:
+        problems.append(f"{node}: {error}")
+        c.unknown.update(node.outputs)
+    except _BROKEN as error:
+        problems.append(f"{node}: has attributes or inputs that do not fit it ({error})")
+        c.unknown.update(node.outputs)
+
+
+def _skip(c: Converter, node: OnnxNode, problems: list[str]) -> None:
+    """A node that is part of another one, or reads what a refused one would compute: that is told already."""
+    if not _is_known(node):
+        problems.append(f"{node}: {_UNSUPPORTED}")
+    if not c.unknown.isdisjoint(node.inputs):
+        c.unknown.update(node.outputs)
+
+
+def _is_known(node: OnnxNode) -> bool:
+    if node.domain == MICROSOFT:
+        return node.op in _QUANTIZING
+    return node.domain in ("", "ai.onnx") and (node.op in HANDLERS or node.op in FOLDABLE)
+
+
+def _only_folded(c: Converter, node: OnnxNode) -> None:
+    raise RefusedError(f"is supported in arithmetic on shapes alone, not on values; {_SUPPORTED}")
+
+
+def _outputs(c: Converter, model: OnnxModel, problems: list[str]) -> list[int]:
+    """The model's outputs: images NHWC, all else in ONNX's order."""
+    tensors = []
+    for name in model.outputs:
+        found = c.values.get(name)
+        if name in c.unknown:
+            continue
+        if not isinstance(found, Value):
+            what = "is never computed" if found is None else "is a constant"
+            problems.append(f"model output '{name}' {what}")
+            continue
+        try:
+            found = c.settled(found)
+            if found.order != channels_last(len(found.shape)) or len(found.shape) != 4:
+                found = c.arranged(found, as_is(len(found.shape)), name)
+            tensors.append(found.tensor)
+        except RefusedError as error:
+            problems.append(f"model output '{name}': {error}")
+    return tensors
+
+
+def _make_inputs(converter: Converter, given: Sequence[OnnxInput], problems: list[str]) -> list[int]:
+    """The model's inputs as int8 tensors with the quantization that their readers ask for."""
+    tensors = []
+    for entry in given:
+        where = f"model input '{entry.name}'"
+        quantization = (
+            asked_quantization(converter, entry.name)
+            if entry.dtype in ("FLOAT", "FLOAT16", "DOUBLE")
+            else input_quantization(converter, entry.name)
+            if entry.dtype in ("INT8", "UINT8")
+            else None
+        )
+        shape = entry.shape
+        if len(shape) > MAX_RANK or np.prod(shape, dtype=object) > MAX_ELEMENTS:
+            problems.append(f"{where} has the impossible shape {list(shape)}")
+        elif quantization is None:
+            problems.append(
+                f"{where} is {entry.dtype} and not quantized: QuantizeLinear or DequantizeLinear must read it; "
+                "quantize a float model first (python -m generator quantize MODEL.onnx --data DIR)"
+            )
+        else:
+            order = _input_order(converter, entry)
+            tensors.append(
+                converter.writer.tensor(entry.name, held_shape(order, shape), DType.INT8, quantization)
+            )
+            converter.bind(entry.name, Value(tensors[-1], shape, shape, order, quantization))
+            continue
+        converter.unknown.add(entry.name)
+    return tensors
+
+
+_CONVOLVING = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
+
+
+def _input_order(converter: Converter, entry: OnnxInput) -> Order:
+    """NHWC of 4-D inputs, NWC of 3-D ones that are convolved; as it is if the model itself transposes first."""
+    rank = len(entry.shape)
+    if rank not in (3, 4):
+        return as_is(rank)
+    first = _first_reader(converter, entry.name, (*_CONVOLVING, "Transpose"))
+    convolved = first is not None and first.op != "Transpose"
+    plain = (first is not None and first.op == "Transpose") or (rank == 3 and not convolved)
+    return as_is(rank) if plain else channels_last(rank)
+
+
+def _first_reader(converter: Converter, name: str, ops: Sequence[str]) -> OnnxNode | None:
+    """The nearest node behind a name that is one of ``ops``."""
+    seen = {name}
+    front = [name]
+    while front:
+        nodes = [node for n in front for node in converter.readers.get(n, ())]
+        for node in nodes:
+            if node.op in ops:
+                return node
+        front = [output for node in nodes for output in node.outputs if output not in seen]
+        seen.update(front)
+    return None
