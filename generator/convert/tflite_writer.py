@@ -1,4 +1,4 @@
-"""Writes a .tflite FlatBuffer: one subgraph, buffers aligned to 16 bytes, the same bytes for the same calls."""
+"""Writes a .tflite FlatBuffer: one subgraph, buffers aligned to 16 bytes; the same calls, the same bytes."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ _BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, Overflow
 def convert_onnx(data: bytes, subject: str) -> bytes:
     """The .tflite file, int8 from input to output, that computes what a QDQ-quantized ONNX model computes.
 
-    Images are NHWC: a 4-D input, and a 4-D output that comes from an image, is the model's N x C x H x W with the
-    channels last. Sums are TFLite's: a layer's output may differ by one step from another runtime's.
+    Images are NHWC: a 4-D input, and a 4-D output that comes from an image, is the model's N x C x H x W with
+    the channels last. Sums are TFLite's: a layer's output may differ by one step from another runtime's.
 
     Args:
         data: the ONNX file.
@@ -136,8 +136,8 @@ def _make_inputs(converter: Converter, given: Sequence[OnnxInput], problems: lis
             problems.append(f"{where} has the impossible shape {list(shape)}")
         elif quantization is None:
             problems.append(
-                f"{where} is {entry.dtype} and not quantized: QuantizeLinear or DequantizeLinear must read it; "
-                "quantize a float model first (python -m generator quantize MODEL.onnx --data DIR)"
+                f"{where} is {entry.dtype} and not quantized: QuantizeLinear or DequantizeLinear must read "
+                "it; quantize a float model first (python -m generator quantize MODEL.onnx --data DIR)"
             )
         else:
             order = _input_order(converter, entry)
@@ -154,7 +154,7 @@ _CONVOLVING = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 
 
 def _input_order(converter: Converter, entry: OnnxInput) -> Order:
-    """NHWC of 4-D inputs, NWC of 3-D ones that are convolved; as it is if the model itself transposes first."""
+    """NHWC of 4-D inputs, NWC of 3-D ones that are convolved; as is if the model itself transposes first."""
     rank = len(entry.shape)
     if rank not in (3, 4):
         return as_is(rank)

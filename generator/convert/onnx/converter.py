@@ -13,6 +13,7 @@ from generator.convert.onnx.layout import (
     as_is,
     channels_last,
     held_shape,
+    merged,
     regrouped,
     same_bytes,
 )
@@ -23,6 +24,7 @@ from generator.graph import DType, Quantization
 
 MAX_ELEMENTS = 1 << 24
 MAX_RANK = 8
+MAX_MOVED_AXES = 5  # of a TRANSPOSE in TFLM
 
 Handler = Callable[["Converter", OnnxNode], None]
 
@@ -31,8 +33,8 @@ Handler = Callable[["Converter", OnnxNode], None]
 class Converter:
     """A model on its way: handlers of operators read ``values`` and bind their outputs in it.
 
-    ``readers`` are the nodes that read a name. A node in ``absorbed`` is already part of one before it; a name in
-    ``unknown`` is what a refused node would have computed.
+    ``readers`` are the nodes that read a name. A node in ``absorbed`` is already part of one before it; a
+    name in ``unknown`` is what a refused node would have computed.
     """
 
     model: OnnxModel
@@ -162,6 +164,11 @@ class Converter:
         name = name or f"tensor {value.tensor} (axes moved)"
         if same_bytes(value.order, order, value.whole):
             return self._shaped(value, value.whole, order, name)
+        if len(order) > MAX_MOVED_AXES:
+            shape, held, wanted = merged(value.order, order, value.whole)
+            if len(held) < len(order):
+                few = self.arranged(self._shaped(value, shape, held, f"{name} (fewer axes)"), wanted, name)
+                return self._shaped(few, value.whole, order, f"{name} (all axes)")
         permutation = self.indices(f"{name} permutation", [value.order.index(axis) for axis in order])
         return self.emit(
             "TRANSPOSE",

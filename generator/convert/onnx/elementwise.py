@@ -9,8 +9,8 @@ import numpy as np
 
 from generator.convert.onnx.converter import Converter
 from generator.convert.onnx.folding import axes_of
-from generator.convert.onnx.layers import affine
 from generator.convert.onnx.layout import Order, Shape, as_is, without
+from generator.convert.onnx.normalization import affine
 from generator.convert.onnx.parse import OnnxNode
 from generator.convert.onnx.quantization import (
     FIXED,
@@ -97,9 +97,17 @@ def binary(c: Converter, node: OnnxNode, op: str) -> None:
     tensors, like = _operands(c, node, [c.operand(node, 0), c.operand(node, 1)])
     c.bind(
         tail.name,
-        c.emit(op, tensors, like, name=tail.name, shape=like.shape, order=like.order, quantization=wanted,
-               options=options),
-    )  # fmt: skip
+        c.emit(
+            op,
+            tensors,
+            like,
+            name=tail.name,
+            shape=like.shape,
+            order=like.order,
+            quantization=wanted,
+            options=options,
+        ),
+    )
 
 
 def extremum(c: Converter, node: OnnxNode, op: str) -> None:
@@ -132,8 +140,10 @@ def prelu(c: Converter, node: OnnxNode) -> None:
         raise RefusedError("lacks its slope")
     wanted = result_quantization(c, name)
     tensors, like = _operands(c, node, [c.value(node), slope])
-    c.bind(name, c.emit("PRELU", tensors, like, name=name, shape=like.shape, order=like.order,
-                        quantization=wanted))  # fmt: skip
+    c.bind(
+        name,
+        c.emit("PRELU", tensors, like, name=name, shape=like.shape, order=like.order, quantization=wanted),
+    )
 
 
 def _operands(
@@ -227,8 +237,19 @@ def reduce_axes(
     shape, order = _reduced(source, axes, keep=keep)
     held = c.indices(f"{name} axes", sorted(source.order.index(axis) for axis in axes))
     options = Options("ReducerOptions", {"KeepDims": keep})
-    c.bind(name, c.emit(op, [source.tensor, held], source, name=name, shape=shape, order=order,
-                        quantization=wanted, options=options))  # fmt: skip
+    c.bind(
+        name,
+        c.emit(
+            op,
+            [source.tensor, held],
+            source,
+            name=name,
+            shape=shape,
+            order=order,
+            quantization=wanted,
+            options=options,
+        ),
+    )
 
 
 def _reduced(source: Value, axes: Sequence[int], *, keep: bool) -> tuple[Shape, Order]:

@@ -1,4 +1,4 @@
-"""Nodes that compute from constants alone: exporters leave arithmetic on shapes behind, and every shape is known."""
+"""Nodes that compute from constants alone: exporters leave arithmetic on shapes behind, which are known."""
 
 from __future__ import annotations
 
@@ -74,12 +74,13 @@ _MOVING = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten"
 def _moved(c: Converter, node: OnnxNode, source: Constant, values: Sequence[Array]) -> Constant:
     quantization = source.quantization
     result = _RULES[node.op](c, node, values)
-    if quantization is not None and quantization.is_per_channel and result.shape != source.shape:
-        if node.op != "Transpose":
-            raise RefusedError("reshapes a constant that is quantized per channel")
-    if node.op == "Transpose" and quantization is not None and quantization.is_per_channel:
+    if quantization is None or not quantization.is_per_channel:
+        return Constant(result, quantization)
+    if node.op == "Transpose":
         axis = _permutation(node, source.values.ndim).index(quantization.axis)
-        quantization = replace(quantization, axis=axis)
+        return Constant(result, replace(quantization, axis=axis))
+    if result.shape != source.shape:
+        raise RefusedError("reshapes a constant that is quantized per channel")
     return Constant(result, quantization)
 
 
@@ -201,18 +202,16 @@ def _reduced(function: Callable[..., Array]) -> _Rule:
     return rule
 
 
-def _divided(v: Sequence[Array]) -> Array:
-    if np.issubdtype(v[0].dtype, np.integer):
-        quotient: Array = np.trunc(v[0].astype(np.float64) / v[1].astype(np.float64)).astype(v[0].dtype)
-        return quotient
-    return np.divide(v[0], v[1])  # type: ignore[arg-type]
+def _divided(first: Array, second: Array) -> Array:
+    quotient: Array = first.astype(np.float64) / second.astype(np.float64)
+    return (np.trunc(quotient) if np.issubdtype(first.dtype, np.integer) else quotient).astype(first.dtype)
 
 
 def _range(v: Sequence[Array]) -> Array:
     start, limit, delta = (x.reshape(-1)[0] for x in v)
-    count = max(0, math.ceil((float(limit) - float(start)) / float(delta)))  # type: ignore[arg-type]
+    count = max(0, math.ceil((float(limit) - float(start)) / float(delta)))
     _bounded([count])
-    return (float(start) + float(delta) * np.arange(count)).astype(v[0].dtype)  # type: ignore[arg-type]
+    return (float(start) + float(delta) * np.arange(count)).astype(v[0].dtype)
 
 
 def _expanded(v: Sequence[Array]) -> Array:
@@ -269,7 +268,7 @@ _RULES: Mapping[str, _Rule] = {
     "Add": _pairwise(np.add),
     "Sub": _pairwise(np.subtract),
     "Mul": _pairwise(np.multiply),
-    "Div": lambda c, n, v: _pairwise(lambda *x: _divided(x))(c, n, v),
+    "Div": _pairwise(_divided),
     "Max": _pairwise(lambda *v: np.maximum.reduce(np.broadcast_arrays(*v))),
     "Min": _pairwise(lambda *v: np.minimum.reduce(np.broadcast_arrays(*v))),
     "Neg": _pairwise(np.negative),

@@ -7,6 +7,7 @@ nowhere in memory, so orders that differ in them alone are the same bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 Order = tuple[int, ...]
 Shape = tuple[int, ...]
@@ -49,7 +50,7 @@ def without(order: Order, axes: Sequence[int]) -> Order:
 
 
 def regrouped(order: Order, old: Shape, new: Shape) -> tuple[Order, Order]:
-    """How a tensor ``old`` must be held so that only its shape has to change into ``new``, and how that is held.
+    """How a tensor ``old`` must be held to become ``new`` by its shape alone, and how that is then held.
 
     The first is ``order``, up to axes of length 1, if every group of axes that merge or split lies together.
     """
@@ -93,3 +94,17 @@ def _completed(axes: Sequence[int], shape: Shape) -> Order:
         if long_axes(order, shape) == tuple(axes):
             return order
     return (*(axis for axis in range(rank) if shape[axis] == 1), *axes)
+
+
+def merged(first: Order, second: Order, shape: Shape) -> tuple[Shape, Order, Order]:
+    """A tensor with the fewest axes that still tell both orders apart: its shape, and the orders of it."""
+    before, after = long_axes(first, shape), long_axes(second, shape)
+    groups: list[list[int]] = []
+    for axis in before:
+        place = after.index(axis)
+        if groups and place and after[place - 1] == groups[-1][-1]:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    starts = sorted(range(len(groups)), key=lambda i: after.index(groups[i][0]))
+    return tuple(prod(shape[a] for a in group) for group in groups), as_is(len(groups)), tuple(starts)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from generator.convert.onnx import elementwise, folding, layers, movement, quantization
+from generator.convert.onnx import (
+    elementwise,
+    folding,
+    layers,
+    matrices,
+    movement,
+    normalization,
+    quantization,
+    resizing,
+)
 from generator.convert.onnx.converter import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -15,9 +24,9 @@ HANDLERS: Mapping[str, Handler] = {
     "Shape": folding.shape,
     "Conv": layers.convolution,
     "ConvTranspose": layers.transposed_convolution,
-    "Gemm": layers.gemm,
-    "MatMul": layers.matmul,
-    "BatchNormalization": layers.batch_normalization,
+    "Gemm": matrices.gemm,
+    "MatMul": matrices.matmul,
+    "BatchNormalization": normalization.batch_normalization,
     "MaxPool": partial(layers.pool, average=False),
     "AveragePool": partial(layers.pool, average=True),
     "GlobalAveragePool": partial(elementwise.global_pool, op="MEAN"),
@@ -59,10 +68,10 @@ HANDLERS: Mapping[str, Handler] = {
     "Concat": movement.concatenate,
     "Gather": movement.gather,
     "Pad": movement.pad,
-    "Resize": movement.resize,
-    "Upsample": movement.resize,
-    "DepthToSpace": movement.depth_to_space,
-    "SpaceToDepth": movement.space_to_depth,
+    "Resize": resizing.resize,
+    "Upsample": resizing.resize,
+    "DepthToSpace": resizing.depth_to_space,
+    "SpaceToDepth": resizing.space_to_depth,
 }
 
 

@@ -75,7 +75,7 @@ def onnx_package() -> Any:
 def parse_onnx(data: bytes, subject: str) -> OnnxModel:
     """Parse a file; ``subject`` names it in messages. Raises ModelError with every problem found."""
     onnx = onnx_package()
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(subject, [f"the file is larger than {MAX_FILE_BYTES >> 20} MiB"])
@@ -176,10 +176,12 @@ class _Parser:
             self.problems.append(f"{where} is not a tensor of known shape")
             return None
         tensor = value.type.tensor_type
-        dims = [d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim]
+        dims: list[int | str] = [
+            d.dim_value if d.HasField("dim_value") else (d.dim_param or "?") for d in tensor.shape.dim
+        ]
         # A free batch is one picture at a time, as it is in .tflite files.
-        shape = [1 if i == 0 and (isinstance(d, str) or d < 1) else d for i, d in enumerate(dims)]
-        if any(isinstance(d, str) or d < 1 for d in shape):
+        shape = [d if isinstance(d, int) and d > 0 else int(i == 0) for i, d in enumerate(dims)]
+        if 0 in shape:
             self.problems.append(
                 f"{where} has the dynamic shape {dims}: fix it "
                 "(python -m onnxruntime.tools.make_dynamic_shape_fixed), or export the model with fixed sizes"

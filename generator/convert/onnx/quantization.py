@@ -1,6 +1,6 @@
 """QuantizeLinear and DequantizeLinear, and the look ahead that tells an operator its output's quantization.
 
-The device knows int8 alone. uint8 is int8 with 128 more, in the values and in the zero point, so it is the same.
+The device knows int8 alone. uint8 is int8 with 128 more, in values and zero point alike, so it is the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from generator.graph import Quantization
 
 # Operators behind which values are what they were before.
 TRANSPARENT = (
-    "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "MaxPool", "Slice", "Split",
-    "DepthToSpace", "SpaceToDepth", "GlobalMaxPool", "Gather", "Pad",
+    "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "MaxPool", "Slice",
+    "Split", "DepthToSpace", "SpaceToDepth", "GlobalMaxPool", "Gather", "Pad",
 )  # fmt: skip
 # Outputs that TFLite fixes: asking for another scale would only add an operator and a rounding.
 FIXED = {
@@ -94,8 +94,8 @@ def result_quantization(c: Converter, name: str) -> Quantization:
     found = asked_quantization(c, name)
     if found is None:
         raise RefusedError(
-            f"computes '{name}', which no QuantizeLinear reads: its range is not known; quantize every operator, "
-            "or a float model (python -m generator quantize MODEL.onnx --data DIR)"
+            f"computes '{name}', which no QuantizeLinear reads: its range is not known; quantize every "
+            "operator, or the float model (python -m generator quantize MODEL.onnx --data DIR)"
         )
     return found
 

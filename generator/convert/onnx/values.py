@@ -24,8 +24,8 @@ class Value:
     Attributes:
         tensor: its index in the .tflite file.
         shape: what ONNX says.
-        whole: the shape whose axes are held in ``order``. It differs from ``shape`` where a reshape would have
-            to move elements and nothing has asked for that yet.
+        whole: the shape whose axes are held in ``order``. It differs from ``shape`` where a reshape would
+            have to move elements and nothing has asked for that yet.
         quantization: of int8, one scale and zero point; None of int32.
     """
 

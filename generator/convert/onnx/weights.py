@@ -20,7 +20,7 @@ _INT32 = np.iinfo(np.int32)
 class Weights:
     """Weights with the output channels first: ``scales`` has one entry, or one per channel.
 
-    ``bias`` counts steps of input scale times weight scale, one per channel, not rounded yet; None without one.
+    ``bias`` counts steps of input scale times weight scale, one per channel, not rounded yet; None if absent.
     """
 
     values: NDArray[np.int8]
@@ -30,18 +30,19 @@ class Weights:
     @property
     def channels(self) -> int:
         """Output channels."""
-        return self.values.shape[0]
+        return len(self.values)
 
-    def scaled(self, factors: Array, offsets: Array, input_scale: float) -> Weights:
+    def scaled(
+        self, factors: NDArray[np.float64], offsets: NDArray[np.float64], input_scale: float
+    ) -> Weights:
         """Each channel times a factor and plus an offset: a BatchNormalization behind, exactly."""
-        factors = np.asarray(factors, np.float64)
         signs = np.where(factors < 0, -1, 1)
         zero = factors == 0
         scales = np.where(zero, self.scales, self.scales * np.abs(factors))
         shape = (-1, *[1] * (self.values.ndim - 1))
         values = np.clip(self.values * np.where(zero, 0, signs).reshape(shape), -128, 127).astype(np.int8)
         bias = np.where(zero, 0, signs) * (0.0 if self.bias is None else self.bias)
-        return Weights(values, scales, bias + np.asarray(offsets, np.float64) / (input_scale * scales))
+        return Weights(values, scales, bias + offsets / (input_scale * scales))
 
     def written(self, c: Converter, name: str, values: Array, axis: int, source: Quantization) -> list[int]:
         """Write ``values``, these weights in another arrangement, and the bias. Returns their tensors."""
