@@ -110,10 +110,10 @@ def _outputs(c: Converter, model: OnnxModel, problems: list[str]) -> list[int]:
             problems.append(f"model output '{name}' {what}")
             continue
         try:
-            found = c.settled(found)
-            if found.order != channels_last(len(found.shape)) or len(found.shape) != 4:
-                found = c.arranged(found, as_is(len(found.shape)), name)
-            tensors.append(found.tensor)
+            rank = len(found.shape)
+            image = channels_last(4) if rank == 4 else as_is(rank)
+            found = c.settled(found, image)
+            tensors.append((found if found.order == image else c.arranged(found, as_is(rank), name)).tensor)
         except RefusedError as error:
             problems.append(f"model output '{name}': {error}")
     return tensors

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Converter:
     values: dict[str, Value | Constant]
     unknown: set[str]
     absorbed: set[int]
+    changed: dict[Hashable, Value] = field(default_factory=dict)
 
     # What a node reads.
 
@@ -147,18 +148,21 @@ class Converter:
         """The value with another scale and zero point."""
         if value.quant == quantization:
             return value
-        return self.emit(
-            "QUANTIZE",
-            [value.tensor],
-            value,
-            name=name,
-            quantization=quantization,
-            options=Options("QuantizeOptions"),
+        return self._once(
+            ("QUANTIZE", value, quantization),
+            lambda: self.emit(
+                "QUANTIZE",
+                [value.tensor],
+                value,
+                name=name,
+                quantization=quantization,
+                options=Options("QuantizeOptions"),
+            ),
         )
 
     def arranged(self, value: Value, order: Order, name: str = "") -> Value:
         """The value held in another order; a TRANSPOSE only if elements move."""
-        value = self.settled(value)
+        value = self.settled(value, order)
         if value.order == order:
             return value
         name = name or f"tensor {value.tensor} (axes moved)"
@@ -169,15 +173,18 @@ class Converter:
             if len(held) < len(order):
                 few = self.arranged(self._shaped(value, shape, held, f"{name} (fewer axes)"), wanted, name)
                 return self._shaped(few, value.whole, order, f"{name} (all axes)")
-        permutation = self.indices(f"{name} permutation", [value.order.index(axis) for axis in order])
-        return self.emit(
-            "TRANSPOSE",
-            [value.tensor, permutation],
-            value,
-            name=name,
-            shape=value.shape,
-            order=order,
-            options=Options("TransposeOptions"),
+        permutation = [value.order.index(axis) for axis in order]
+        return self._once(
+            ("TRANSPOSE", value, order),
+            lambda: self.emit(
+                "TRANSPOSE",
+                [value.tensor, self.indices(f"{name} permutation", permutation)],
+                value,
+                name=name,
+                shape=value.shape,
+                order=order,
+                options=Options("TransposeOptions"),
+            ),
         )
 
     def reshaped(self, value: Value, shape: Shape, name: str) -> Value:
@@ -187,12 +194,12 @@ class Converter:
             return replace(value, shape=shape)
         return self._shaped(value, shape, after, name)
 
-    def settled(self, value: Value) -> Value:
-        """The value with its elements where its shape says."""
+    def settled(self, value: Value, wanted: Order | None = None) -> Value:
+        """The value with its elements where its shape says, in the ``wanted`` order if that costs no more."""
         if value.shape == value.whole:
             return value
         name = f"tensor {value.tensor} (flattened)"
-        before, after = regrouped(value.order, value.whole, value.shape)
+        before, after = regrouped(value.order, value.whole, value.shape, wanted)
         moved = self.arranged(replace(value, shape=value.whole), before)
         return self._shaped(moved, value.shape, after, name)
 
@@ -200,16 +207,24 @@ class Converter:
         held = held_shape(order, shape)
         if held == value.held:
             return replace(value, shape=shape, whole=shape, order=order)
-        target = self.indices(f"{name} shape", held)
-        return self.emit(
-            "RESHAPE",
-            [value.tensor, target],
-            value,
-            name=name,
-            shape=shape,
-            order=order,
-            options=Options("ReshapeOptions"),
+        return self._once(
+            ("RESHAPE", value, shape, order),
+            lambda: self.emit(
+                "RESHAPE",
+                [value.tensor, self.indices(f"{name} shape", held)],
+                value,
+                name=name,
+                shape=shape,
+                order=order,
+                options=Options("ReshapeOptions"),
+            ),
         )
+
+    def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """A change that several nodes ask for is made for the first of them."""
+        if key not in self.changed:
+            self.changed[key] = make()
+        return self.changed[key]
 
     def sliced(self, value: Value, begin: Sequence[int], shape: Shape, name: str) -> Value:
         """The part of ``shape`` that begins at ``begin``."""
@@ -231,7 +246,7 @@ class Converter:
 
     def image(self, node: OnnxNode, position: int = 0) -> Value:
         """An input as NHWC; an N x C x W one as an image of height 1."""
-        value = self.value(node, position)
+        value = self.lazy_value(node, position)
         if len(value.shape) == 3:
             n, channels, width = value.shape
             value = self.reshaped(self.arranged(value, channels_last(3)), (n, channels, 1, width), node.name)

@@ -19,7 +19,7 @@ from generator.convert.tflite_writer import Options
 
 def convolution(c: Converter, node: OnnxNode) -> None:
     """Conv: CONV_2D, grouped or not, or DEPTHWISE_CONV_2D."""
-    rank = len(c.value(node).shape)
+    rank = len(c.lazy_value(node).shape)
     source = c.image(node)
     weights = _image_weights(c, node, rank, source, 0)
     groups = int(node.attributes.get("group", 1))
@@ -69,7 +69,7 @@ def _image_weights(c: Converter, node: OnnxNode, rank: int, source: Value, chann
 
 def transposed_convolution(c: Converter, node: OnnxNode) -> None:
     """ConvTranspose: TRANSPOSE_CONV, whose result is cut where the pads are not TFLite's."""
-    rank = len(c.value(node).shape)
+    rank = len(c.lazy_value(node).shape)
     source = c.image(node)
     weights = _image_weights(c, node, rank, source, 1)
     if int(node.attributes.get("group", 1)) != 1 or max(numbers(node, "dilations", rank, 1)) > 1:
@@ -134,7 +134,7 @@ def _cut(node: OnnxNode, rank: int, sizes: Pair, stride: Pair, full: Pair) -> tu
 
 def pool(c: Converter, node: OnnxNode, *, average: bool) -> None:
     """MaxPool and AveragePool."""
-    rank = len(c.value(node).shape)
+    rank = len(c.lazy_value(node).shape)
     source = c.image(node)
     if any(node.outputs[1:]):
         raise RefusedError("gives indices too; values alone are supported")

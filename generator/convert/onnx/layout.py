@@ -49,20 +49,18 @@ def without(order: Order, axes: Sequence[int]) -> Order:
     return tuple(kept.index(axis) for axis in order if axis in kept)
 
 
-def regrouped(order: Order, old: Shape, new: Shape) -> tuple[Order, Order]:
+def regrouped(order: Order, old: Shape, new: Shape, wanted: Order | None = None) -> tuple[Order, Order]:
     """How a tensor ``old`` must be held to become ``new`` by its shape alone, and how that is then held.
 
     The first is ``order``, up to axes of length 1, if every group of axes that merge or split lies together.
+    If something has to move, groups stand where the first of their axes is in ``order``, or of ``new`` in
+    ``wanted``.
     """
-    group_of = {}
-    for group in _groups(old, new):
-        group_of.update(dict.fromkeys(group[0], group))
-    before: list[int] = []
-    after: list[int] = []
-    for axis in long_axes(order, old):
-        if axis not in before:
-            before += group_of[axis][0]
-            after += group_of[axis][1]
+    groups = _groups(old, new)
+    axes = order if wanted is None else wanted
+    groups.sort(key=lambda group: min(axes.index(axis) for axis in group[0 if wanted is None else 1]))
+    before = [axis for group in groups for axis in group[0]]
+    after = [axis for group in groups for axis in group[1]]
     return _completed(before, old), _completed(after, new)
 
 
