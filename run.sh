@@ -84,9 +84,17 @@ case $command in
         install_extra test
         exec $VENV/bin/python -m pytest "$@"
         ;;
-    train | quantize | evaluate) install_extra train ;;
+    train | quantize | evaluate)
+        case "$*" in
+            *.onnx*) install_extra image ;; # no Keras in it
+            *) install_extra train ;;
+        esac
+        ;;
     flash | monitor) install_extra serial ;;
     *) install_extra image ;;
+esac
+case "$*" in
+    *.onnx*) install_extra onnx ;;
 esac
 case $command in
     validate)

@@ -48,7 +48,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
     fingerprint = subprocess.run(
         "cksum <pyproject.toml", shell=True, cwd=folder, capture_output=True, check=True
     ).stdout
-    for extra in ("image", "train", "serial", "litert", "plot", "test"):
+    for extra in ("image", "train", "serial", "litert", "plot", "onnx", "test"):
         (environment / "firmcast" / extra).write_bytes(fingerprint)
     if SHARED.is_dir():
         (folder.parent / "shared").symlink_to(SHARED)

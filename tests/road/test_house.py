@@ -19,6 +19,7 @@ PYTHON_FOLDERS = ("generator", "tests", "benchmarks", "docs", "renode")
 ORDER = (
     ("errors", "assets"),
     ("graph",),
+    ("convert",),
     ("catalog", "arithmetic"),
     ("read", "fuse", "targets", "imaging"),
     ("plan", "application", "simplify"),
@@ -27,7 +28,7 @@ ORDER = (
     ("validate",),
     ("commands",),
 )
-HEAVY = ("tensorflow", "keras", "ai_edge_litert", "cv2", "matplotlib", "serial", "scipy")
+HEAVY = ("tensorflow", "keras", "onnx", "onnxruntime", "ai_edge_litert", "cv2", "matplotlib", "serial", "scipy")
 
 
 def _run(*command: str) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from generator.convert.onnx.converter import MAX_ELEMENTS, MAX_RANK, Converter
 from generator.convert.onnx.folding import FOLDABLE, folded
-from generator.convert.onnx.layout import Order, as_is, channels_last, held_shape
+from generator.convert.onnx.inputs import input_order, readers_of
+from generator.convert.onnx.layout import as_is, channels_last, held_shape
 from generator.convert.onnx.operators import HANDLERS, supported_onnx_operators
 from generator.convert.onnx.parse import MICROSOFT, OnnxInput, OnnxModel, OnnxNode, parse_onnx
 from generator.convert.onnx.quantization import asked_quantization, input_quantization
@@ -41,12 +42,8 @@ def convert_onnx(data: bytes, subject: str) -> bytes:
         MissingToolError: the package onnx is not installed.
     """
     model = parse_onnx(data, subject)
-    readers: dict[str, list[OnnxNode]] = {}
-    for node in model.nodes:
-        for name in dict.fromkeys(node.inputs):
-            readers.setdefault(name, []).append(node)
     values: dict[str, Value | Constant] = {name: Constant(v) for name, v in model.constants.items()}
-    converter = Converter(model, readers, TfliteWriter(), values, set(), set())
+    converter = Converter(model, readers_of(model), TfliteWriter(), values, set(), set())
     problems: list[str] = []
     # Exporters write a constant just before its reader, but operators look ahead.
     constants = [node for node in model.nodes if node.op == "Constant"]
@@ -140,7 +137,7 @@ def _make_inputs(converter: Converter, given: Sequence[OnnxInput], problems: lis
                 "it; quantize a float model first (python -m generator quantize MODEL.onnx --data DIR)"
             )
         else:
-            order = _input_order(converter, entry)
+            order = input_order(converter.readers, entry)
             tensors.append(
                 converter.writer.tensor(entry.name, held_shape(order, shape), DType.INT8, quantization)
             )
@@ -148,31 +145,3 @@ def _make_inputs(converter: Converter, given: Sequence[OnnxInput], problems: lis
             continue
         converter.unknown.add(entry.name)
     return tensors
-
-
-_CONVOLVING = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
-
-
-def _input_order(converter: Converter, entry: OnnxInput) -> Order:
-    """NHWC of 4-D inputs, NWC of 3-D ones that are convolved; as is if the model itself transposes first."""
-    rank = len(entry.shape)
-    if rank not in (3, 4):
-        return as_is(rank)
-    first = _first_reader(converter, entry.name, (*_CONVOLVING, "Transpose"))
-    convolved = first is not None and first.op != "Transpose"
-    plain = (first is not None and first.op == "Transpose") or (rank == 3 and not convolved)
-    return as_is(rank) if plain else channels_last(rank)
-
-
-def _first_reader(converter: Converter, name: str, ops: Sequence[str]) -> OnnxNode | None:
-    """The nearest node behind a name that is one of ``ops``."""
-    seen = {name}
-    front = [name]
-    while front:
-        nodes = [node for n in front for node in converter.readers.get(n, ())]
-        for node in nodes:
-            if node.op in ops:
-                return node
-        front = [output for node in nodes for output in node.outputs if output not in seen]
-        seen.update(front)
-    return None

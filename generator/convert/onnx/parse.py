@@ -75,7 +75,7 @@ def onnx_package() -> Any:
 def parse_onnx(data: bytes, subject: str) -> OnnxModel:
     """Parse a file; ``subject`` names it in messages. Raises ModelError with every problem found."""
     onnx = onnx_package()
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
 
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(subject, [f"the file is larger than {MAX_FILE_BYTES >> 20} MiB"])
