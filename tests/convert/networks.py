@@ -195,9 +195,11 @@ class _Quantizer:
 
 @dataclass(frozen=True)
 class Compared:
-    """``steps``: the greatest difference, in steps of the output; ``operators``: what the model became."""
+    """``steps``: the greatest difference, in steps of the output; ``operators``: what the model became;
+    ``same_answers``: of every sample the greatest value of the first output is at the same place."""
 
     steps: float
+    same_answers: bool
     operators: tuple[str, ...]
     tflite: bytes
 
@@ -228,7 +230,7 @@ def compare(network: Network, model: Any) -> Compared:
     if set(converted_operators(data)) <= set(supported_operators()):
         read_tflite_bytes(data, "model", "model.onnx")
     oracle, run = Oracle(data), session(model)
-    worst = 0.0
+    worst, same_answers = 0.0, True
     for sample in network.samples():
         given = []
         for index, values in enumerate(sample.values()):
@@ -244,6 +246,7 @@ def compare(network: Network, model: Any) -> Compared:
                 else (got - float(tensor.quant.zero_point)) * tensor.quant.scale
             )
             same = in_order(wanted, got.shape)
+            same_answers &= index > 0 or bool(np.argmax(real) == np.argmax(same))
             scale = 1.0 if tensor.quantization is None else tensor.quant.scale
             worst = max(worst, float(np.abs(real - same).max()) / scale)
-    return Compared(worst, converted_operators(data), data)
+    return Compared(worst, same_answers, converted_operators(data), data)

@@ -28,7 +28,17 @@ ORDER = (
     ("validate",),
     ("commands",),
 )
-HEAVY = ("tensorflow", "keras", "onnx", "onnxruntime", "ai_edge_litert", "cv2", "matplotlib", "serial", "scipy")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "ai_edge_litert",
+    "onnx",
+    "onnxruntime",
+    "cv2",
+    "matplotlib",
+    "scipy",
+    "serial",
+)
 
 
 def _run(*command: str) -> None:

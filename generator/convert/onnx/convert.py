@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,11 +14,11 @@ from generator.convert.onnx.inputs import input_order, readers_of
 from generator.convert.onnx.layout import as_is, channels_last, held_shape
 from generator.convert.onnx.operators import HANDLERS, supported_onnx_operators
 from generator.convert.onnx.parse import MICROSOFT, OnnxInput, OnnxModel, OnnxNode, parse_onnx
-from generator.convert.onnx.quantization import asked_quantization, input_quantization
+from generator.convert.onnx.quantization import asked_quantization, stored_quantization
 from generator.convert.onnx.values import Constant, RefusedError, Value
 from generator.convert.tflite_writer import TfliteWriter
 from generator.errors import ModelError
-from generator.graph import DType
+from generator.graph import DType, Quantization
 
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
 _SUPPORTED = f"supported are {', '.join(supported_onnx_operators())}"
@@ -116,32 +117,33 @@ def _outputs(c: Converter, model: OnnxModel, problems: list[str]) -> list[int]:
     return tensors
 
 
-def _make_inputs(converter: Converter, given: Sequence[OnnxInput], problems: list[str]) -> list[int]:
+def _make_inputs(c: Converter, given: Sequence[OnnxInput], problems: list[str]) -> list[int]:
     """The model's inputs as int8 tensors with the quantization that their readers ask for."""
     tensors = []
     for entry in given:
-        where = f"model input '{entry.name}'"
-        quantization = (
-            asked_quantization(converter, entry.name)
-            if entry.dtype in ("FLOAT", "FLOAT16", "DOUBLE")
-            else input_quantization(converter, entry.name)
-            if entry.dtype in ("INT8", "UINT8")
-            else None
-        )
-        shape = entry.shape
-        if len(shape) > MAX_RANK or np.prod(shape, dtype=object) > MAX_ELEMENTS:
-            problems.append(f"{where} has the impossible shape {list(shape)}")
-        elif quantization is None:
-            problems.append(
-                f"{where} is {entry.dtype} and not quantized: QuantizeLinear or DequantizeLinear must read "
-                "it; quantize a float model first (python -m generator quantize MODEL.onnx --data DIR)"
-            )
-        else:
-            order = input_order(converter.readers, entry)
-            tensors.append(
-                converter.writer.tensor(entry.name, held_shape(order, shape), DType.INT8, quantization)
-            )
-            converter.bind(entry.name, Value(tensors[-1], shape, shape, order, quantization))
+        try:
+            quantization = _input_quantization(c, entry)
+        except (RefusedError, *_BROKEN) as error:
+            problems.append(f"model input '{entry.name}' {error}")
+            c.unknown.add(entry.name)
             continue
-        converter.unknown.add(entry.name)
+        order = input_order(c.readers, entry)
+        tensors.append(c.writer.tensor(entry.name, held_shape(order, entry.shape), DType.INT8, quantization))
+        c.bind(entry.name, Value(tensors[-1], entry.shape, entry.shape, order, quantization))
     return tensors
+
+
+def _input_quantization(c: Converter, entry: OnnxInput) -> Quantization:
+    if len(entry.shape) > MAX_RANK or math.prod(entry.shape) > MAX_ELEMENTS:
+        raise RefusedError(f"has the impossible shape {list(entry.shape)}")
+    found = None
+    if entry.dtype in ("FLOAT", "FLOAT16", "DOUBLE"):
+        found = asked_quantization(c, entry.name)
+    elif entry.dtype in ("INT8", "UINT8"):
+        found = stored_quantization(c, entry.name, np.dtype(entry.dtype.lower()))
+    if found is None:
+        raise RefusedError(
+            f"is {entry.dtype} and not quantized: QuantizeLinear or DequantizeLinear must read it; quantize "
+            "a float model first (python -m generator quantize MODEL.onnx --data DIR)"
+        )
+    return found

@@ -71,19 +71,26 @@ def asked_quantization(c: Converter, name: str) -> Quantization | None:
     return _quantization_behind(c, name, "QuantizeLinear")
 
 
-def input_quantization(c: Converter, name: str) -> Quantization | None:
-    """The quantization of an int8 or uint8 input: the DequantizeLinear behind it knows."""
-    return _quantization_behind(c, name, "DequantizeLinear")
+def stored_quantization(c: Converter, name: str, steps: np.dtype[np.generic]) -> Quantization | None:
+    """What an int8 or uint8 input means: the DequantizeLinear behind it knows."""
+    return _quantization_behind(c, name, "DequantizeLinear", steps)
 
 
-def _quantization_behind(c: Converter, name: str, op: str) -> Quantization | None:
+def _quantization_behind(
+    c: Converter, name: str, op: str, steps: np.dtype[np.generic] | None = None
+) -> Quantization | None:
     seen = {name}
     front = [name]
     while front and len(seen) <= _LOOK_AHEAD:
         readers = [node for n in front for node in c.readers.get(n, ())]
         for node in readers:
-            if node.op == op and not (found := parameters(c, node)).is_per_channel:
-                return found
+            if node.op == op:
+                try:
+                    found = parameters(c, node, steps)
+                except RefusedError as error:
+                    raise RefusedError(f"is read by {node}, which {error}") from None
+                if not found.is_per_channel:
+                    return found
         front = [n for node in readers if node.op in TRANSPARENT for n in node.outputs if n not in seen]
         seen.update(front)
     return None

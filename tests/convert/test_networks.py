@@ -1,0 +1,166 @@
+"""Whole networks: quantized by onnxruntime, converted, compared, built."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime import quantization
+
+from generator.catalog import find_model
+from generator.convert import convert_onnx
+from generator.read import read_tflite_bytes
+from tests.convert.networks import Network, compare, converted_operators
+from tests.support.cli import firmcast
+
+SHAPE = (1, 3, 16, 16)
+
+
+def mobile_network(seed: int = 0) -> tuple[Network, str]:
+    """What exporters write of a small classifier: free batch, residual sum, normalizations, shape arithmetic."""
+    network = Network({"x": SHAPE}, seed)
+
+    def normalized(features: str, channels: int) -> str:
+        rng = network.rng
+        parameters = [
+            network.constant(
+                rng.uniform(-1, 1, channels) if i else rng.uniform(0.5, 1.5, channels), np.float32
+            )
+            for i in range(3)
+        ]
+        return str(
+            network.op(
+                "BatchNormalization",
+                features,
+                *parameters,
+                network.constant(rng.uniform(0.5, 1.5, channels), np.float32),
+            )
+        )
+
+    def relu6(features: str) -> str:
+        low, high = (network.constant(value, np.float32) for value in (0, 6))
+        return str(network.op("Clip", features, low, high))
+
+    stem = network.op("Conv", "x", network.weights(8, 3, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1])
+    stem = relu6(normalized(stem, 8))
+    deep = network.op("Conv", stem, network.weights(8, 1, 3, 3), group=8, pads=[1, 1, 1, 1])
+    deep = relu6(normalized(deep, 8))
+    point = normalized(network.op("Conv", deep, network.weights(8, 8, 1, 1)), 8)
+    joined = network.op("Add", stem, point)
+    gate = network.op("GlobalAveragePool", joined)
+    gate = network.op(
+        "HardSigmoid", network.op("Conv", gate, network.weights(8, 8, 1, 1)), alpha=1 / 6, beta=0.5
+    )
+    scaled = network.op("Mul", joined, gate)
+    pooled = network.op("MaxPool", scaled, kernel_shape=[2, 2], strides=[2, 2])
+    batch = network.op("Gather", network.op("Shape", pooled), network.constant(0, np.int64))
+    shape = network.op("Concat", network.op("Unsqueeze", batch, network.ints(0)), network.ints(-1), axis=0)
+    rows = network.op("Reshape", pooled, shape)
+    logits = network.op("Gemm", rows, network.weights(5, 128), network.weights(5), transB=1)
+    return network, network.op("Softmax", logits)
+
+
+@pytest.fixture(scope="module", params=["QInt8", "QUInt8"])
+def quantized(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Network, Any]:
+    network, result = mobile_network()
+    folder = tmp_path_factory.mktemp("quantized")
+    model = onnx.shape_inference.infer_shapes(network.float_model([result]))
+    onnx.save(model, folder / "float.onnx")
+    samples = iter(network.samples())
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def get_next(self) -> Any:
+            return next(samples, None)
+
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    quant_pre_process(folder / "float.onnx", folder / "ready.onnx", skip_symbolic_shape=True)
+    quantization.quantize_static(
+        folder / "ready.onnx",
+        folder / "quantized.onnx",
+        Reader(),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=getattr(quantization.QuantType, request.param),
+        weight_type=quantization.QuantType.QInt8,
+        op_types_to_quantize=[
+            "Conv",
+            "Add",
+            "Mul",
+            "Gemm",
+            "Clip",
+            "MaxPool",
+            "Reshape",
+            "Softmax",
+            "GlobalAveragePool",
+            "HardSigmoid",
+        ],
+    )
+    return network, onnx.load(folder / "quantized.onnx")
+
+
+def test_network_of_onnxruntime_is_followed(quantized: tuple[Network, Any]) -> None:
+    compared = compare(*quantized)
+    assert "TRANSPOSE" not in compared.operators
+    assert compared.operators.count("CONV_2D") == 3
+    assert compared.steps <= 4, "ten layers, each at most a step apart"
+
+
+def test_answers_are_the_same(quantized: tuple[Network, Any]) -> None:
+    compared = compare(*quantized)
+    assert compared.same_answers
+
+
+def test_normalizations_are_folded_into_convolutions() -> None:
+    network = Network({"x": SHAPE})
+    features = network.op("Conv", "x", network.weights(8, 3, 3, 3), raw=True)
+    scales = network.constant(network.rng.uniform(-2, 2, 8), np.float32)
+    positive = network.constant(network.rng.uniform(0.5, 2, 8), np.float32)
+    normal = network.op(
+        "BatchNormalization", features, scales, network.weights(8), network.weights(8), positive, raw=True
+    )
+    compared = compare(network, network.quantized(network.op("Relu", normal)))
+    assert compared.operators == ("CONV_2D",)
+    assert compared.steps <= 1.01
+
+
+def test_float_weights_are_quantized_on_the_way() -> None:
+    network = Network({"x": (1, 8)})
+    weights = network.weights(5, 8)
+    result = network.op("Gemm", "x", weights, network.weights(5), transB=1)
+    model = network.quantized(result)
+    for node in model.graph.node:
+        if node.op_type == "Gemm":
+            node.input[1] = weights
+    model.graph.initializer.append(onnx.numpy_helper.from_array(network.constants[weights], weights))
+    compared = compare(network, model)
+    assert compared.operators == ("FULLY_CONNECTED",)
+    assert compared.steps <= 3
+
+
+def test_conversion_is_deterministic(quantized: tuple[Network, Any]) -> None:
+    data = quantized[1].SerializeToString()
+    assert convert_onnx(data, "one") == convert_onnx(data, "another")
+
+
+def test_command_line_takes_onnx(tmp_path: Path, quantized: tuple[Network, Any]) -> None:
+    path = tmp_path / "door.onnx"
+    onnx.save(quantized[1], path)
+    (tmp_path / "door.json").write_text('{"labels": ["a", "b", "c", "d", "e"]}')
+    source = find_model(str(path))
+    assert source.name == "door"
+    assert source.info.labels[0] == "a"
+    assert read_tflite_bytes(source.data, "door", "door").sha256 == source.sha256
+    result = firmcast("validate", path, "--on", "host", "--inputs", 8, "--json", cwd=tmp_path)
+    assert result.code == 0, result.err
+    assert result.json()["bit_exact"] is True
+    stored = (tmp_path / "build" / "door-host" / "model_data.c").read_text()
+    numbers = [int(n) % 256 for n in re.findall(r"-?\d+(?=,)", stored[stored.index("{") :])]
+    assert bytes(numbers[: len(source.data)]) == source.data
+    assert "CONV_2D" in converted_operators(source.data)
