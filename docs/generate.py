@@ -25,6 +25,8 @@ else:
 
 from rich.console import Console
 
+from generator.convert.onnx import NOTES as ONNX_NOTES
+from generator.convert.onnx import supported_onnx_operators
 from generator.read import supported_operators
 from generator.read.notes import NOTES
 from generator.report import Report
@@ -35,6 +37,7 @@ from generator.validate.rules import meanings_table, rules_table
 README = ROOT / "README.md"
 DIFFERENCES = ROOT / "docs" / "differences.md"
 OPERATORS = ROOT / "docs" / "operators.md"
+ONNX = ROOT / "docs" / "onnx.md"
 PICTURE = ROOT / "docs" / "img" / "build.svg"
 FIGURES = ROOT / "benchmarks" / "figures.json"
 PEERS = ROOT / "benchmarks" / "peers.toml"
@@ -51,6 +54,7 @@ def main(arguments: list[str]) -> int:
         README: marked(README, {"figures": figures(report), "peers": peers(), "support": support()}),
         DIFFERENCES: marked(DIFFERENCES, {"rules": rules_table(), "meanings": meanings_table()}),
         OPERATORS: marked(OPERATORS, {"operators": operators()}),
+        ONNX: marked(ONNX, {"onnx": onnx_operators()}),
         PICTURE: picture(report),
     }
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
@@ -154,6 +158,8 @@ def support() -> str:
     others = [name for name in part_names() if not load_part(name).buildable]
     return "\n".join(
         [
+            "* **Models**: int8 `.tflite`; `.onnx` quantized as QDQ, or float and then quantized here "
+            "([docs/onnx.md](docs/onnx.md)).",
             f"* **Operators**: {', '.join(supported_operators())} (types and limits: "
             "[docs/operators.md](docs/operators.md)).",
             f"* **Boards**: {'; '.join(f'`{b.name}` ({b.description})' for b in boards)}.",
@@ -166,6 +172,12 @@ def operators() -> str:
     """What can be read, from the registry of readers."""
     rows = [f"| {name} | {NOTES.get(name, '')} |" for name in supported_operators()]
     return "\n".join(["| operator | how, limits |", "|---|---|", *rows])
+
+
+def onnx_operators() -> str:
+    """What can be converted, from the registry of the conversion."""
+    rows = [f"| {name} | {' | '.join(ONNX_NOTES[name])} |" for name in supported_onnx_operators()]
+    return "\n".join(["| ONNX | becomes | limits |", "|---|---|---|", *rows])
 
 
 def picture(report: Report) -> str:

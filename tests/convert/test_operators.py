@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from generator.convert import convert_onnx
+from generator.convert.onnx import NOTES
 from generator.convert.onnx.operators import HANDLERS
-from tests.convert.networks import Network, compare
+from generator.read import read_tflite_bytes
+from tests.convert.networks import Network, compare, converted_operators
 
 IMAGE = (1, 8, 9, 10)
 K3 = {"kernel_shape": [3, 3]}
@@ -48,7 +51,7 @@ def absent(_: Network) -> str:
 
 
 class Case:
-    """One operator on an input, and what it has to become; behind a Relu if it moves elements alone."""
+    """One operator on an input, and what it has to become; behind another if it moves elements alone."""
 
     def __init__(
         self,
@@ -58,17 +61,17 @@ class Case:
         shape: Sequence[int] = IMAGE,
         steps: float = 1.01,
         axis: int | None = None,
-        behind_relu: bool = False,
+        behind: str = "",
         attributes: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
         self.op, self.extra, self.to, self.shape, self.steps = op, extra, to.split(), shape, steps
-        self.axis, self.behind_relu = axis, behind_relu
+        self.axis, self.behind = axis, behind
         self.attributes = {**(attributes or {}), **more}
 
     def network(self) -> tuple[Network, str, dict[str, int]]:
         network = Network({"x": self.shape})
-        source = network.op("Relu", "x") if self.behind_relu else "x"
+        source = network.op(self.behind, "x") if self.behind else "x"
         names = [make(network) for make in self.extra]
         axes = {} if self.axis is None else {names[0]: self.axis}
         return network, network.op(self.op, source, *names, **self.attributes), axes
@@ -159,6 +162,15 @@ CASES = {
     "sigmoid": Case("Sigmoid", to="LOGISTIC"),
     "tanh": Case("Tanh", to="TANH"),
     "abs": Case("Abs", to="ABS"),
+    "exponential": Case("Exp", to="DEQUANTIZE EXP"),
+    "square root": Case("Sqrt", to="RELU DEQUANTIZE SQRT", behind="Relu"),
+    "logarithm": Case("Log", to="LOGISTIC DEQUANTIZE LOG", steps=5, behind="Sigmoid"),
+    "sine": Case("Sin", to="DEQUANTIZE SIN"),
+    "cosine": Case("Cos", to="DEQUANTIZE COS"),
+    "negative": Case("Neg", to="DEQUANTIZE NEG"),
+    "floor": Case("Floor", to="DEQUANTIZE FLOOR"),
+    "ceiling": Case("Ceil", to="DEQUANTIZE CEIL"),
+    "round": Case("Round", to="DEQUANTIZE ROUND"),
     "prelu": Case("PRelu", weights(8, 1, 1), to="PRELU"),
     "add": Case("Add", weights(1, 8, 1, 1), to="ADD"),
     "add of the last axis": Case("Add", weights(10), to="ADD"),
@@ -175,11 +187,11 @@ CASES = {
     "sum": Case("ReduceSum", ints(1), to="SUM"),
     "greatest": Case("ReduceMax", to=f"REDUCE_MAX {MOVED}", axes=[3], keepdims=0),
     "least": Case("ReduceMin", to="REDUCE_MIN", axes=[2, -1]),
-    "flatten": Case("Flatten", to=f"RELU {MOVED} RESHAPE", behind_relu=True),
-    "reshape": Case("Reshape", ints(0, 4, 2, -1), to=f"RELU RESHAPE {MOVED}", behind_relu=True),
-    "squeeze": Case("Squeeze", ints(2, 3), to="RELU RESHAPE", shape=(1, 8, 1, 1), behind_relu=True),
-    "unsqueeze": Case("Unsqueeze", ints(0), to="RELU RESHAPE", shape=(1, 8), behind_relu=True),
-    "transpose": Case("Transpose", to="RELU", perm=[0, 3, 1, 2], behind_relu=True),
+    "flatten": Case("Flatten", to=f"RELU {MOVED} RESHAPE", behind="Relu"),
+    "reshape": Case("Reshape", ints(0, 4, 2, -1), to=f"RELU RESHAPE {MOVED}", behind="Relu"),
+    "squeeze": Case("Squeeze", ints(2, 3), to="RELU RESHAPE", shape=(1, 8, 1, 1), behind="Relu"),
+    "unsqueeze": Case("Unsqueeze", ints(0), to="RELU RESHAPE", shape=(1, 8), behind="Relu"),
+    "transpose": Case("Transpose", to="RELU", perm=[0, 3, 1, 2], behind="Relu"),
     "slice": Case("Slice", ints(1, 2), ints(7, 9), ints(1, 3), to="SLICE"),
     "slice back": Case("Slice", ints(-1, 1), ints(-100, 9), ints(1, 3), ints(-2, 2), to="STRIDED_SLICE"),
     "pad": Case("Pad", ints(0, 0, 1, 2, 0, 0, 3, 4), to="PAD"),
@@ -203,12 +215,12 @@ CASES = {
         to="RELU RESHAPE RESHAPE TRANSPOSE RESHAPE RESHAPE",
         blocksize=2,
         mode="CRD",
-        behind_relu=True,
+        behind="Relu",
     ),
     "space to depth": Case("SpaceToDepth", to="SPACE_TO_DEPTH", shape=(1, 3, 4, 6), blocksize=2),
     "gather": Case("Gather", ints(3, 0, -1), to="GATHER", attributes={"axis": 1}),
     "gather one": Case(
-        "Gather", index(2), to=f"RELU SLICE RESHAPE {MOVED}", attributes={"axis": 2}, behind_relu=True
+        "Gather", index(2), to=f"RELU SLICE RESHAPE {MOVED}", attributes={"axis": 2}, behind="Relu"
     ),
     "where the greatest is": Case("ArgMax", to="ARG_MAX", attributes={"axis": 1, "keepdims": 0}),
 }
@@ -231,5 +243,16 @@ def _without_quantize(operators: Sequence[str]) -> list[str]:
 
 def test_every_operator_is_tested() -> None:
     elsewhere = {"Constant", "Shape", "QuantizeLinear", "DequantizeLinear", "Identity", "Dropout", "Cast"}
-    elsewhere |= {"Split", "Concat", "Upsample", "ArgMin"}
+    elsewhere |= {"Split", "Concat", "Upsample", "ArgMin", "Gelu"}
     assert set(HANDLERS) == {case.op for case in CASES.values()} | elsewhere
+    assert set(NOTES) == set(HANDLERS)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_is_tabulated(approximate: str) -> None:
+    """TFLM has none: the reference of the table is NumPy's."""
+    network = Network({"x": IMAGE}, opset=20)
+    model = network.quantized(network.op("Gelu", network.op("Relu", "x"), approximate=approximate))
+    data = convert_onnx(model.SerializeToString(), "gelu.onnx")
+    assert _without_quantize(converted_operators(data)) == ["RELU", "DEQUANTIZE", "GELU"]
+    assert [o.attributes.op_name for o in read_tflite_bytes(data, "gelu", "gelu").operators][-1] == "QUANTIZE"

@@ -34,6 +34,21 @@ def unary(c: Converter, node: OnnxNode, op: str, options: Options | None = None)
     c.bind(name, c.emit(op, [source.tensor], source, name=name, quantization=wanted, options=options))
 
 
+def real_function(c: Converter, node: OnnxNode, op: str) -> None:
+    """A function of one element in float32, from int8 to int8: 256 outputs, which the reader tabulates."""
+    source = c.lazy_value(node)
+    name = node.outputs[0]
+    wanted = result_quantization(c, name)
+    options = None
+    if op == "GELU":
+        options = Options(
+            "GeluOptions", {"Approximate": node.attributes.get("approximate", "none") == "tanh"}
+        )
+    real = c.emit("DEQUANTIZE", [source.tensor], source, name=f"{name} (operand)", dtype=DType.FLOAT32)
+    result = c.emit(op, [real.tensor], real, name=f"{name} (real)", options=options, dtype=DType.FLOAT32)
+    c.bind(name, c.emit("QUANTIZE", [result.tensor], source, name=name, quantization=wanted))
+
+
 def leaky_relu(c: Converter, node: OnnxNode) -> None:
     """LeakyRelu."""
     alpha = float(node.attributes.get("alpha", 0.01))

@@ -17,6 +17,8 @@ from generator.convert.onnx import (
 )
 from generator.convert.onnx.converter import Handler
 
+REAL_FUNCTIONS = ("Ceil", "Cos", "Exp", "Floor", "Gelu", "Log", "Neg", "Round", "Sin", "Sqrt")
+
 HANDLERS: Mapping[str, Handler] = {
     "QuantizeLinear": quantization.quantize,
     "DequantizeLinear": quantization.dequantize,
@@ -41,6 +43,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Sigmoid": partial(elementwise.unary, op="LOGISTIC"),
     "Tanh": partial(elementwise.unary, op="TANH"),
     "Abs": partial(elementwise.unary, op="ABS"),
+    **{name: partial(elementwise.real_function, op=name.upper()) for name in REAL_FUNCTIONS},
     "Add": partial(elementwise.binary, op="ADD"),
     "Sub": partial(elementwise.binary, op="SUB"),
     "Mul": partial(elementwise.binary, op="MUL"),
