@@ -33,9 +33,8 @@ def classifier() -> onnx.ModelProto:
     """Three convolutions, a mean, two classes."""
     rng = np.random.default_rng(0)
     shapes = {"first": (8, 3, 3, 3), "second": (8, 1, 3, 3), "third": (16, 8, 1, 1), "last": (2, 16)}
-    weights = [
-        numpy_helper.from_array(rng.normal(0, 0.3, s).astype(np.float32), n) for n, s in shapes.items()
-    ]
+    values = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+    weights = [numpy_helper.from_array(array, name) for name, array in values.items()]
     nodes = [
         helper.make_node("Conv", ["image", "first"], ["a"], strides=[2, 2], pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["a"], ["b"]),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from generator.convert.onnx.operators import REAL_FUNCTIONS
 
+_PAIR = "either operand may be constant; axes of length 1 repeat"
 _NOTHING = ("nothing", "")
 _SHAPE = ("RESHAPE", "a TRANSPOSE before it only where elements have to move")
 
@@ -19,7 +20,7 @@ NOTES: Mapping[str, tuple[str, str]] = {
     "MatMul": ("FULLY_CONNECTED, BATCH_MATMUL", "a constant second operand is 2-D"),
     "BatchNormalization": (
         "nothing, DEPTHWISE_CONV_2D",
-        "folded into the layer before it, else one pixel wide",
+        "folded into the layer before it, or alone",
     ),
     "MaxPool": ("MAX_POOL_2D", "1-D and 2-D, any pads, ceil_mode; no dilations, no indices"),
     "AveragePool": ("AVERAGE_POOL_2D", "pads with count_include_pad=1, or those of SAME_UPPER"),
@@ -37,13 +38,8 @@ NOTES: Mapping[str, tuple[str, str]] = {
     "Softmax": ("SOFTMAX", "output in steps of 1/256, whatever the model asks for"),
     "LogSoftmax": ("LOG_SOFTMAX", "output in steps of 1/16, whatever the model asks for"),
     "Abs": ("ABS", ""),
-    **{
-        name: (f"DEQUANTIZE, {name.upper()}, QUANTIZE", "one table of 256 outputs") for name in REAL_FUNCTIONS
-    },
-    **{
-        name: (name.upper(), "either operand may be constant; shapes repeat")
-        for name in ("Add", "Sub", "Mul", "Div")
-    },
+    **{name: (f"DEQUANTIZE, {name.upper()}, QUANTIZE", "a table of 256 outputs") for name in REAL_FUNCTIONS},
+    **{name: (name.upper(), _PAIR) for name in ("Add", "Sub", "Mul", "Div")},
     "Max": ("MAXIMUM", "operands take the output's steps"),
     "Min": ("MINIMUM", "operands take the output's steps"),
     "ReduceMean": ("MEAN", "constant axes"),
@@ -64,7 +60,7 @@ NOTES: Mapping[str, tuple[str, str]] = {
     "Pad": ("PAD, PADV2, MIRROR_PAD", "constant and reflect; constant counts from 0 on"),
     "Resize": (
         "RESIZE_NEAREST_NEIGHBOR, GATHER, RESIZE_BILINEAR",
-        "height and width; nearest any way, linear",
+        "height and width; nearest, linear",
     ),
     "Upsample": ("as Resize", ""),
     "DepthToSpace": ("DEPTH_TO_SPACE, TRANSPOSE", "DCR and CRD"),
