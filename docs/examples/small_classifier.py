@@ -1,6 +1,6 @@
 """Writes a small ONNX classifier with random weights: quantized by onnxruntime, or float with --float.
 
-python docs/examples/onnx_model.py door.onnx [--float]
+python docs/examples/small_classifier.py door.onnx [--float]
 """
 
 from __future__ import annotations
