@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from generator.catalog import Normalization, find_model
+from generator.catalog import ONNX_SUFFIX, Normalization, find_model
 from generator.commands import options
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES
-from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, open_samples
+from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
 from generator.learn.data import SYNTHETIC, open_data
 from generator.learn.evaluate import Evaluation
 from generator.learn.evaluate import evaluate as run_evaluation
@@ -22,15 +23,18 @@ from generator.learn.keras_network import (
     IO_TYPES,
     KERAS_SUFFIXES,
     Activations,
+    KerasNetwork,
     TensorIo,
     edge_type,
     load_network,
 )
+from generator.learn.onnx_agreement import measure_agreement
+from generator.learn.onnx_network import OnnxNetwork, load_onnx_network
 from generator.learn.pipeline import make_model
 from generator.learn.quantization_report import report_errors
 from generator.learn.quantization_table import print_report
+from generator.learn.quantize import Quantization, write_whole
 from generator.learn.quantize import quantize as run_quantization
-from generator.learn.quantize import write_whole
 from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
 
 data_option = click.option(
@@ -117,12 +121,14 @@ def quantize(
     seed: int,
     output: Output,
 ) -> None:
-    """Quantize the Keras file MODEL to int8 weights and activations, and show what that costs in each layer.
+    """Quantize the Keras or ONNX file MODEL to int8 weights and activations, and show what that costs.
 
-    Writes NAME.tflite, and the errors of the layers as NAME.quantization.json beside it.
+    Writes NAME.tflite, and the errors (of a Keras model, of each layer) as NAME.quantization.json beside it.
     """
     edge_type(activations, io)  # before anything takes time
-    network = load_network(model)
+    network: KerasNetwork | OnnxNetwork = (
+        load_onnx_network(model) if model.suffix == ONNX_SUFFIX else load_network(model)
+    )
     read = open_samples(
         data, network.inputs, count=samples, seed=seed, normalization=_normalization(scale, offset)
     )
@@ -131,25 +137,42 @@ def quantize(
         output.say(f"warning: {warning}")
     target = out or model.with_suffix(".tflite")
     result = run_quantization(network, read, target, io=io, activations=activations)
-    if result.left_in_float:
-        output.say(
-            f"warning: TensorFlow leaves in floating point: {', '.join(result.left_in_float)}; "
-            f"python -m generator analyze {result.model_path} says whether the firmware can have them"
-        )
-    report = report_errors(network.float_tflite, result.model_path.read_bytes(), read)
+    report = _report(network, result, read, output)
     report_path = result.model_path.with_suffix(".quantization.json")
     facts = {
         **asdict(result),
         "model_path": result.model_path.name,
         "data": {"source": read.source, "scaling": read.scaling, "unreadable": len(read.unreadable)},
-        "report": asdict(report),
+        "report": report,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
-    print_report(report, output.results)
     output.results.print(
         f"wrote {result.model_path}, {result.size_bytes:,} B, and {report_path.name}", soft_wrap=True
     )
     output.json({**facts, "model_path": str(result.model_path)})
+
+
+def _report(
+    network: KerasNetwork | OnnxNetwork, result: Quantization, read: Samples, output: Output
+) -> dict[str, Any]:
+    """What quantizing has cost, printed and as values for JSON."""
+    content = result.model_path.read_bytes()
+    if isinstance(network, OnnxNetwork):
+        agreement = measure_agreement(network, content, read)
+        output.results.print(
+            f"first output on {agreement.samples} {'held-out ' if agreement.held_out else ''}samples against "
+            f"onnxruntime in float: off by {agreement.mean_abs_error:.3g} on average, by at most "
+            f"{agreement.max_abs_error:.3g}; greatest value at the same place in {agreement.same_answers}"
+        )
+        return asdict(agreement)
+    if result.left_in_float:
+        output.say(
+            f"warning: TensorFlow leaves in floating point: {', '.join(result.left_in_float)}; "
+            f"python -m generator analyze {result.model_path} says whether the firmware can have them"
+        )
+    report = report_errors(network.float_tflite, content, read)
+    print_report(report, output.results)
+    return asdict(report)
 
 
 @click.command()

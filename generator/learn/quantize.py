@@ -8,6 +8,7 @@ from pathlib import Path
 
 from generator.learn.calibration import Samples
 from generator.learn.keras_network import Activations, KerasNetwork, TensorIo, edge_type
+from generator.learn.onnx_network import OnnxNetwork
 from generator.learn.tflite_file import parse
 
 
@@ -39,7 +40,7 @@ class Quantization:
 
 
 def quantize(
-    network: KerasNetwork,
+    network: KerasNetwork | OnnxNetwork,
     samples: Samples,
     out_path: Path,
     *,
@@ -49,7 +50,8 @@ def quantize(
     """Quantize a trained network, all weights to int8 and all activations to ``activations``; write it.
 
     Args:
-        network: from :func:`~generator.learn.keras_network.load_network`.
+        network: from :func:`~generator.learn.keras_network.load_network`, or
+            :func:`~generator.learn.onnx_network.load_onnx_network`.
         samples: from :func:`~generator.learn.calibration.open_samples`; those of ``calibration`` set ranges.
         out_path: the ``.tflite`` file.
         io: type of inputs and outputs; that of the activations by default.
