@@ -15,14 +15,13 @@ from generator.convert.onnx.layout import as_is, channels_last, held_shape
 from generator.convert.onnx.operators import HANDLERS, supported_onnx_operators
 from generator.convert.onnx.parse import MICROSOFT, OnnxInput, OnnxModel, OnnxNode, parse_onnx
 from generator.convert.onnx.quantization import asked_quantization, stored_quantization
-from generator.convert.onnx.values import Constant, RefusedError, Value
+from generator.convert.onnx.values import Constant, RefusedError, TooLargeError, Value
 from generator.convert.tflite_writer import TfliteWriter
 from generator.errors import ModelError
 from generator.graph import DType, Quantization
 
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
-_SUPPORTED = f"supported are {', '.join(supported_onnx_operators())}"
-_UNSUPPORTED = f"is not supported; {_SUPPORTED}"
+_UNSUPPORTED = "is not supported"
 
 # What attributes and constants that are not what they should be raise.
 _BROKEN = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError)
@@ -46,19 +45,29 @@ def convert_onnx(data: bytes, subject: str) -> bytes:
     values: dict[str, Value | Constant] = {name: Constant(v) for name, v in model.constants.items()}
     converter = Converter(model, readers_of(model), TfliteWriter(), values, set(), set())
     problems: list[str] = []
-    # Exporters write a constant just before its reader, but operators look ahead.
-    constants = [node for node in model.nodes if node.op == "Constant"]
-    for node in constants:
-        _convert(converter, node, problems)
-    inputs = _make_inputs(converter, model.inputs, problems)
-    for node in model.nodes:
-        if node.op != "Constant":
-            _convert(converter, node, problems)
-    outputs = _outputs(converter, model, problems)
+    try:
+        inputs, outputs = _walk(converter, problems)
+    except TooLargeError as error:
+        problems.append(str(error))
+    if not all(_is_known(node) for node in model.nodes):
+        problems.append(f"supported operators are {', '.join(supported_onnx_operators())}")
     if problems:
         raise ModelError(subject, problems)
     digest = hashlib.sha256(data).hexdigest()
     return converter.writer.finish(inputs, outputs, f"converted from ONNX, SHA-256 {digest}")
+
+
+def _walk(c: Converter, problems: list[str]) -> tuple[list[int], list[int]]:
+    """Convert all nodes. Returns the tensors of inputs and outputs."""
+    # Exporters write a constant just before its reader, but operators look ahead.
+    for node in c.model.nodes:
+        if node.op == "Constant":
+            _convert(c, node, problems)
+    inputs = _make_inputs(c, c.model.inputs, problems)
+    for node in c.model.nodes:
+        if node.op != "Constant":
+            _convert(c, node, problems)
+    return inputs, _outputs(c, c.model, problems)
 
 
 def _convert(c: Converter, node: OnnxNode, problems: list[str]) -> None:
@@ -93,7 +102,7 @@ def _is_known(node: OnnxNode) -> bool:
 
 
 def _only_folded(c: Converter, node: OnnxNode) -> None:
-    raise RefusedError(f"is supported in arithmetic on shapes alone, not on values; {_SUPPORTED}")
+    raise RefusedError("is supported in arithmetic on shapes alone, not on values of the network")
 
 
 def _outputs(c: Converter, model: OnnxModel, problems: list[str]) -> list[int]:

@@ -18,12 +18,13 @@ from generator.convert.onnx.layout import (
     same_bytes,
 )
 from generator.convert.onnx.parse import OnnxModel, OnnxNode
-from generator.convert.onnx.values import Array, Constant, RefusedError, Value
+from generator.convert.onnx.values import Array, Constant, RefusedError, TooLargeError, Value
 from generator.convert.tflite_writer import Options, TfliteWriter
 from generator.graph import DType, Quantization
 
 MAX_ELEMENTS = 1 << 24
 MAX_RANK = 8
+MAX_CONSTANT_BYTES = 1 << 28  # of the largest file, twice over
 MAX_MOVED_AXES = 5  # of a TRANSPOSE in TFLM
 
 Handler = Callable[["Converter", OnnxNode], None]
@@ -44,6 +45,14 @@ class Converter:
     unknown: set[str]
     absorbed: set[int]
     changed: dict[Hashable, Value] = field(default_factory=dict)
+    spent: int = 0
+
+    def spend(self, size_bytes: int) -> None:
+        """Bounds what nodes that use the same constants again and again can cost together."""
+        self.spent += size_bytes
+        if self.spent > MAX_CONSTANT_BYTES:
+            most = f"{MAX_CONSTANT_BYTES >> 20} MiB"
+            raise TooLargeError(f"its constants, as its nodes use them, exceed {most}")
 
     # What a node reads.
 
@@ -136,6 +145,7 @@ class Converter:
         self, name: str, values: Array, dtype: DType, quantization: Quantization | None = None
     ) -> int:
         """Write a constant tensor."""
+        self.spend(values.nbytes)
         return self.writer.tensor(name, values.shape, dtype, quantization, values)
 
     def indices(self, name: str, values: Iterable[int]) -> int:

@@ -181,6 +181,7 @@ def _operands(
         name = f"{node.outputs[0]} operand {position}"
         wide = (1,) * (rank - len(operand.shape)) + operand.shape
         if isinstance(operand, Constant):
+            c.spend(operand.values.nbytes)
             values, own = _steps(operand, steps)
             tensors.append(c.parameter(name, values.reshape(wide).transpose(order), DType.INT8, own))
         else:

@@ -64,6 +64,7 @@ def folded(c: Converter, node: OnnxNode) -> bool:
             result = np.asarray(_RULES[node.op](c, node, values))
     except (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, MemoryError) as error:
         raise RefusedError(f"cannot be computed from its constants ({error})") from error
+    c.spend(result.nbytes)
     c.bind(node.outputs[0], Constant(result))
     return True
 

@@ -26,7 +26,7 @@ def normalization(c: Converter, node: OnnxNode) -> tuple[_Reals, _Reals] | None:
     """Factor and offset of each channel of a BatchNormalization; None if the network computes them."""
     given = [c.values.get(name) for name in node.inputs[1:5]]
     known = [v.real.reshape(-1) for v in given if isinstance(v, Constant)]
-    if len(known) < 4 or len({len(v) for v in known}) > 1:
+    if len(known) < 4 or len({len(v) for v in known}) > 1 or node.attributes.get("training_mode"):
         return None
     gamma, beta, mean, variance = known
     with np.errstate(all="ignore"):

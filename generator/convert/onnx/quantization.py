@@ -37,6 +37,7 @@ def quantize(c: Converter, node: OnnxNode) -> None:
     source = c.operand(node, 0)
     wanted = parameters(c, node)
     if isinstance(source, Constant):
+        c.spend(source.values.nbytes)
         c.bind(node.outputs[0], _quantized(source, wanted, _steps_of(c, node)))
     elif wanted.is_per_channel:
         raise RefusedError("quantizes values of the network per channel; one scale is supported")
@@ -57,6 +58,7 @@ def dequantize(c: Converter, node: OnnxNode) -> None:
             f"dequantizes a constant of {source.values.dtype}; int8, uint8 and int32 are supported"
         )
     values = source.values
+    c.spend(values.nbytes)
     c.bind(
         node.outputs[0],
         Constant(

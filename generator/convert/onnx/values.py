@@ -17,6 +17,10 @@ class RefusedError(Exception):
     """Why a node cannot be converted; the message says what is supported instead."""
 
 
+class TooLargeError(Exception):
+    """What a file asks for in all is out of proportion: nothing more of it is looked at."""
+
+
 @dataclass(frozen=True)
 class Value:
     """A tensor that the device computes.
@@ -63,7 +67,8 @@ class Constant:
     @property
     def real(self) -> NDArray[np.float64]:
         """The real values."""
-        values = self.values.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # strange types of strange files
+            values = self.values.astype(np.float64)
         if self.quantization is None:
             return values
         shape = [1] * values.ndim

@@ -77,6 +77,7 @@ def read_weights(
         raise RefusedError("lacks its weights")
     if not found.values.size or found.values.ndim <= channel_axis:
         raise RefusedError(f"has weights of shape {list(found.shape)}")
+    c.spend(found.values.size)
     values = np.moveaxis(found.values, channel_axis, 0)
     if found.quantization is None:
         values, scales = _symmetric(values)
