@@ -22,7 +22,7 @@ from generator.learn.pool import NetworkInput, Sample
 Array = npt.NDArray[Any]
 
 # Those that compute nothing real, and those whose parameters are better kept as they are.
-_LEFT_OUT = ("Constant", "Shape", "Cast", "Identity", "Dropout", "BatchNormalization", "Upsample")
+_LEFT_OUT = ("Constant", "Shape", "Cast", "Identity", "Dropout", "BatchNormalization")
 _QUANTIZING = ("QuantizeLinear", "DequantizeLinear")
 _TYPES = {"FLOAT": np.float32, "FLOAT16": np.float16, "DOUBLE": np.float64}
 

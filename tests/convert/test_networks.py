@@ -144,6 +144,59 @@ def test_float_weights_are_quantized_on_the_way() -> None:
     assert compared.steps <= 3
 
 
+def test_weights_may_be_quantized_in_the_graph() -> None:
+    """As quantization-aware training exports them: float weights, a QuantizeLinear, a float bias."""
+    network = Network({"x": SHAPE})
+    weights = network.weights(4, 3, 3, 3)
+    result = network.op("Conv", "x", weights, network.weights(4))
+    model = network.quantized(result, weight_axis={weights: 0})
+    parameters = [f"{weights}_scale", f"{weights}_zero"]
+    place = next(i for i, node in enumerate(model.graph.node) if node.input[0] == f"{weights}_steps")
+    model.graph.node.insert(
+        place, onnx.helper.make_node("QuantizeLinear", [weights, *parameters], [f"{weights}_q"], axis=0)
+    )
+    model.graph.node[place + 1].input[0] = f"{weights}_q"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(network.constants[weights], weights))
+    compared = compare(network, model)
+    assert compared.operators == ("CONV_2D",)
+    assert compared.steps <= 1.01
+
+
+@pytest.mark.parametrize("opset", [10, 11, 12, 13, 18, 21])
+def test_operator_sets_write_axes_and_bounds_in_their_own_ways(opset: int) -> None:
+    network = Network({"x": (1, 4, 6, 6)}, opset=opset)
+    attributes = opset < 13
+
+    def with_axes(op: str, source: str, axes: list[int], since: int = 13) -> str:
+        if opset < since:
+            return str(network.op(op, source, axes=axes))
+        return str(network.op(op, source, network.ints(*axes)))
+
+    features = network.op("Conv", "x", network.weights(4, 4, 1, 1), raw=True)
+    if opset < 11:
+        features = network.op("Clip", features, min=0.0, max=6.0)
+        larger = network.op("Resize", features, network.constant([1, 1, 2, 2], np.float32), mode="nearest")
+    else:
+        bounds = [network.constant(value, np.float32) for value in (0, 6)]
+        features = network.op("Clip", features, *bounds)
+        scales = network.constant([1, 1, 2, 2], np.float32)
+        region = network.constant([], np.float32) if opset < 13 else ""
+        larger = network.op("Resize", features, region, scales, mode="nearest")
+    parts = network.op(
+        "Split",
+        larger,
+        *([] if attributes else [network.ints(1, 3)]),
+        outputs=2,
+        axis=1,
+        **({"split": [1, 3]} if attributes else {}),
+    )
+    rows = with_axes("Squeeze", with_axes("ReduceMean", parts[1], [2, 3], since=18), [2, 3])
+    compared = compare(network, network.quantized(network.op("Softmax", rows, axis=1)))
+    assert compared.operators[0] == "CONV_2D"
+    assert "TRANSPOSE" not in compared.operators
+    assert compared.steps <= 3
+
+
 def test_conversion_is_deterministic(quantized: tuple[Network, Any]) -> None:
     data = quantized[1].SerializeToString()
     assert convert_onnx(data, "one") == convert_onnx(data, "another")

@@ -87,7 +87,7 @@ def _unknown_rank(model: Any) -> None:
 
 
 def _old(model: Any) -> None:
-    model.opset_import[0].version = 7
+    model.opset_import[0].version = 9
 
 
 def _short(model: Any) -> None:
@@ -140,7 +140,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], None], str]] = {
     "other file": (_external, "save the model as one file"),
     "dynamic shape": (_dynamic, "has the dynamic shape [1, 3, 'height', 8]: fix it"),
     "no shape": (_unknown_rank, "is not a tensor of known shape"),
-    "operator set": (_old, "uses operator set 7, 8 or newer is needed"),
+    "operator set": (_old, "uses operator set 9, 10 or newer is needed"),
     "short constant": (_short, "does not hold the 108 values of its shape"),
     "huge constant": (_huge, "has the impossible shape"),
     "type": (_bfloat, "has the type BFLOAT16; FLOAT, "),

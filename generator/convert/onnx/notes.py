@@ -62,7 +62,6 @@ NOTES: Mapping[str, tuple[str, str]] = {
         "RESIZE_NEAREST_NEIGHBOR, GATHER, RESIZE_BILINEAR",
         "height and width; nearest, linear",
     ),
-    "Upsample": ("as Resize", ""),
     "DepthToSpace": ("DEPTH_TO_SPACE, TRANSPOSE", "DCR and CRD"),
     "SpaceToDepth": ("SPACE_TO_DEPTH", ""),
     "QuantizeLinear": ("nothing, QUANTIZE", "int8 and uint8, one scale; of weights one per channel too"),

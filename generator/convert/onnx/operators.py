@@ -72,7 +72,6 @@ HANDLERS: Mapping[str, Handler] = {
     "Gather": movement.gather,
     "Pad": movement.pad,
     "Resize": resizing.resize,
-    "Upsample": resizing.resize,
     "DepthToSpace": resizing.depth_to_space,
     "SpaceToDepth": resizing.space_to_depth,
 }

@@ -13,7 +13,7 @@ from generator.convert.onnx.values import Array
 from generator.errors import MissingToolError, ModelError
 
 MAX_FILE_BYTES = 64 << 20
-_MIN_OPSET = 8
+_MIN_OPSET = 10  # the first with QuantizeLinear
 _TYPES = ("FLOAT", "FLOAT16", "DOUBLE", "INT8", "UINT8", "INT32", "INT64", "BOOL")
 _DOMAINS = ("", "ai.onnx")
 MICROSOFT = "com.microsoft"

@@ -72,7 +72,7 @@ def space_to_depth(c: Converter, node: OnnxNode) -> None:
 
 
 def resize(c: Converter, node: OnnxNode) -> None:
-    """Resize and Upsample of height and width, to the nearest or linear."""
+    """Resize of height and width, to the nearest or linear."""
     source = c.image(node)
     rank = 4
     mode = node.attributes.get("mode", "nearest")
@@ -80,14 +80,14 @@ def resize(c: Converter, node: OnnxNode) -> None:
     if scales[:2] != [1.0, 1.0] or not all(1 <= n <= _LARGEST_SIDE for n in sizes):
         raise RefusedError(f"resizes {list(source.shape)} by {scales}; height and width alone are supported")
     how = node.attributes.get("coordinate_transformation_mode", "half_pixel")
-    if node.op == "Upsample":
+    if c.model.opset < 11:
         how = "asymmetric"
     name = node.outputs[0]
     shape = (*source.shape[:2], *sizes)
     size = c.indices(f"{name} size", sizes)
     if mode == "nearest":
         rounding = (
-            "floor" if node.op == "Upsample" else node.attributes.get("nearest_mode", "round_prefer_floor")
+            "floor" if c.model.opset < 11 else node.attributes.get("nearest_mode", "round_prefer_floor")
         )
         taken = [
             [
@@ -152,7 +152,7 @@ def resize(c: Converter, node: OnnxNode) -> None:
 
 def _resizing(c: Converter, node: OnnxNode, shape: Shape) -> tuple[list[float], list[int]]:
     """Scales of all four axes, and height and width of the result."""
-    position = 1 if node.op == "Upsample" or c.model.opset < 11 else 2
+    position = 1 if c.model.opset < 11 else 2
     axes = axes_of([int(a) for a in node.attributes.get("axes", range(4))], 4)
     found = c.constant(node, position, "scales")
     given = c.constant(node, position + 1, "sizes")
