@@ -14,6 +14,7 @@
 #include "fc_fully_connected_blocks.h"
 #include "fc_functions_16.h"
 #include "fc_layers_16.h"
+#include "fc_log_softmax.h"
 #include "fc_movement.h"
 #include "fc_pairs_16.h"
 #include "fc_pool_2d.h"

@@ -31,20 +31,34 @@ FC_INLINE int32_t fc_one_over_one_plus(int32_t x)
     return fc_saturating_double(estimate, 1);
 }
 
+FC_INLINE int32_t fc_largest(const int8_t *values, int32_t count)
+{
+    int32_t largest = INT8_MIN;
+    for (int32_t i = 0; i < count; i++) {
+        largest = values[i] > largest ? values[i] : largest;
+    }
+    return largest;
+}
+
+/* Of the distances from the largest, with FC_SOFTMAX_SUM_BITS. */
+FC_INLINE int32_t fc_sum_of_exponentials(const int8_t *values, int32_t count, int32_t largest,
+                                         const int32_t exponentials[256])
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < count; i++) {
+        sum += fc_rounding_shift_right(exponentials[largest - values[i]], FC_SOFTMAX_SUM_BITS);
+    }
+    return sum;
+}
+
 /* exponentials[d] is exp of the scaled distance -d from the row's maximum, 31 fractional bits, 0 where TFLM
  * leaves the element out; filled in by the planner. Output may be the input. */
 FC_INLINE void fc_softmax_s8(const struct fc_softmax *p, const int8_t *input, const int32_t exponentials[256],
                              int8_t *output)
 {
     for (int32_t row = 0; row < p->rows; row++, input += p->depth, output += p->depth) {
-        int32_t largest = INT8_MIN;
-        for (int32_t i = 0; i < p->depth; i++) {
-            largest = input[i] > largest ? input[i] : largest;
-        }
-        int32_t sum = 0;
-        for (int32_t i = 0; i < p->depth; i++) {
-            sum += fc_rounding_shift_right(exponentials[largest - input[i]], FC_SOFTMAX_SUM_BITS);
-        }
+        const int32_t largest = fc_largest(input, p->depth);
+        const int32_t sum = fc_sum_of_exponentials(input, p->depth, largest, exponentials);
         const int32_t headroom = fc_leading_zeros((uint32_t)sum);
         const int32_t reciprocal =
             fc_one_over_one_plus((int32_t)(((uint32_t)sum << headroom) - (UINT32_C(1) << 31)));

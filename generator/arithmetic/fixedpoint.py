@@ -180,6 +180,40 @@ def tanh(value: int, integer_bits: int) -> int:
     return positive if value > 0 else -positive
 
 
+_LOG_2 = 1488522236
+_ROOT_HALF = 1518500250  # sqrt(1/2)
+_ROOT_ROOT_HALF = 1805811301  # sqrt(sqrt(1/2))
+
+
+def logarithm(value: int, integer_bits: int, result_bits: int) -> int:
+    """log(value) of a value of at least 1, the result with ``result_bits``.
+
+    TFLM's ``log_x_for_x_greater_than_or_equal_to_1_impl``: the value is a power of two times r about
+    sqrt(sqrt(1/2)), and log(r) a quotient of polynomials.
+    """
+    accumulator_bits = result_bits + 1
+    quarter = 1 << (29 - accumulator_bits)
+
+    def of_power(exponent: int) -> int:
+        return exponent << (31 - accumulator_bits)
+
+    zeros = 32 - value.bit_length()
+    r_a = _saturate(high_mul(value << (zeros - 1), _ROOT_HALF) << 1)
+    power_a = of_power(integer_bits - zeros) + quarter
+    headroom = 31 - high_mul(value, _ROOT_HALF).bit_length()
+    r_b = _saturate(value << headroom)
+    power_b = of_power(integer_bits - headroom) - quarter
+    r, power = min(r_a, r_b), max(power_a, power_b)
+
+    p = (r + _ROOT_ROOT_HALF + 1) >> 1
+    q = 2 * (r - _ROOT_ROOT_HALF)
+    square = high_mul(q, q)
+    numerator = high_mul(q, r) + high_mul(high_mul(q, square), 117049297)
+    denominator = high_mul(p, 1057819769 + q + high_mul(127690142, square)) + high_mul(638450708, q)
+    quotient = high_mul(rounding_shift_right(numerator, accumulator_bits), one_over_one_plus(denominator))
+    return _saturate((high_mul(power, _LOG_2) + quotient) << 1)
+
+
 def reciprocal(value: int) -> tuple[int, int]:
     """1 / value, at least 1: mantissa of 31 fractional bits and right shift (``GetReciprocal``)."""
     headroom = 32 - value.bit_length()

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from generator.arithmetic.fixedpoint import (
     INT32_MAX,
+    INT32_MIN,
     IntArray,
     Multiplier,
     exp_of_negative,
     high_mul,
     input_radius,
+    logarithm,
     one_over_one_plus,
     quantize_multiplier,
     round_half_away,
@@ -30,6 +32,7 @@ from generator.graph import Activation, DType, Graph, Operator, Quantization, Te
 
 _SOFTMAX_INPUT_BITS = 5
 _SOFTMAX_SUM_BITS = 12
+_LOG_OUTPUT_SHIFT = 31 - _SOFTMAX_INPUT_BITS - 4  # to 4 integer bits, in steps of 1/16
 
 
 def activation_range(activation: Activation, result: Tensor) -> tuple[int, int]:
@@ -124,14 +127,18 @@ def softmax_exponentials(source: Quantization, beta: float) -> NDArray[np.int32]
 
     0 where TFLM leaves an element out as too small (``softmax_common.cc``, ``reference/softmax.h``).
     """
-    real = min(beta * source.scale * (1 << (31 - _SOFTMAX_INPUT_BITS)), float(INT32_MAX))
-    multiplier = quantize_multiplier(real)
+    multiplier = _softmax_multiplier(source, beta)
     radius = input_radius(_SOFTMAX_INPUT_BITS, max(multiplier.shift, 0))
     table = np.zeros(256, np.int32)
     for distance in range(256):
         if distance <= radius:
             table[distance] = exp_of_negative(scale_by(-distance, multiplier), _SOFTMAX_INPUT_BITS)
     return table
+
+
+def _softmax_multiplier(source: Quantization, beta: float) -> Multiplier:
+    real = min(beta * source.scale * (1 << (31 - _SOFTMAX_INPUT_BITS)), float(INT32_MAX))
+    return quantize_multiplier(real)
 
 
 def softmax_row(row: Sequence[int], table: NDArray[np.int32]) -> list[int]:
@@ -146,6 +153,41 @@ def softmax_row(row: Sequence[int], table: NDArray[np.int32]) -> list[int]:
         max(-128, min(127, rounding_shift_right(high_mul(reciprocal, e), exponent) - 128)) if e else -128
         for e in exponentials
     ]
+
+
+@dataclass(frozen=True)
+class LogSoftmaxScaling:
+    """LOG_SOFTMAX: ``input`` scales distances to 26 fractional bits, ``reverse`` these back to distances.
+    ``radius`` is the farthest distance from a row's maximum that counts.
+    """
+
+    input: Multiplier
+    reverse: Multiplier
+    radius: int
+
+
+def log_softmax_scaling(source: Quantization) -> LogSoftmaxScaling:
+    """``log_softmax.cc``, ``PreprocessLogSoftmaxScalingExp``."""
+    multiplier = _softmax_multiplier(source, 1.0)
+    back = float(1 << (31 - multiplier.shift)) / multiplier.mantissa
+    radius = input_radius(_SOFTMAX_INPUT_BITS, max(multiplier.shift, 0))
+    return LogSoftmaxScaling(multiplier, quantize_multiplier(back), radius)
+
+
+def log_softmax_row(row: Sequence[int], table: NDArray[np.int32], scaling: LogSoftmaxScaling) -> list[int]:
+    """One row of int8 (``reference/log_softmax.h``), given :func:`softmax_exponentials` with a beta of 1."""
+    largest = max(row)
+    total = sum(rounding_shift_right(int(table[largest - value]), _SOFTMAX_SUM_BITS) for value in row)
+    log_total = logarithm(total, _SOFTMAX_SUM_BITS, _SOFTMAX_INPUT_BITS)
+    least = max(-scaling.radius - 1, scale_by(log_total + INT32_MIN, scaling.reverse))
+
+    def output(difference: int) -> int:
+        if difference <= least:
+            return -128
+        fine = scale_by(difference, scaling.input) - log_total
+        return max(-128, min(127, rounding_shift_right(fine, _LOG_OUTPUT_SHIFT) + 127))
+
+    return [output(value - largest) for value in row]
 
 
 def quantize_values(

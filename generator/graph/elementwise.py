@@ -138,6 +138,13 @@ class Softmax(Attributes):
 
 
 @dataclass(frozen=True)
+class LogSoftmax(Attributes):
+    """Logarithm of the softmax over the last axis."""
+
+    name: ClassVar[str] = "LOG_SOFTMAX"
+
+
+@dataclass(frozen=True)
 class ResizeBilinear(Attributes):
     """An image to another size: every output from the four pixels around its place in the input.
 

@@ -116,6 +116,7 @@ COSTS: Mapping[str, Cost] = {
     "dequantize": Cost(0, 0, 12.95, 21.12),
     "fully_connected": Cost(1.248, 1.255, 23.22, 45.52),
     "fully_connected_blocks": Cost(0.6612, 0, 3.279, 75.92, 81.02, 0, 1.54),
+    "log_softmax_table": Cost(0, 0, 42.0, 300),
     "lookup_8": Cost(0, 0, 3.13, 16),
     "max_pool_2d_16": Cost(0, 6.0, 3.0, 30, 0, 0, 8.0),
     "max_pool_2d": Cost(0, 4.016, 0, 0, 0, 0, 6.238),

@@ -12,6 +12,7 @@ from generator.graph import (
     BinaryKind,
     Dequantize,
     DType,
+    LogSoftmax,
     Quantize,
     Softmax,
     Tensor,
@@ -24,6 +25,7 @@ from generator.read.node import MAX_RANK, Node, Piece
 # SOFTMAX sums so many times exp(0) = 2**19 in an int32 (gemmlowp's 12 integer bits).
 MAX_SOFTMAX_DEPTH = (1 << 12) - 1
 _SOFTMAX_ONE = 1 << 26  # 1 with 5 integer bits
+_MIN_LOG_SOFTMAX_SCALE = 2.0**-24  # LOG_SOFTMAX scales inputs up, and its inverse stays below 1
 
 # Curves of int16 take inputs of such scales: products with them stay within 32 bits.
 _MAX_CURVE_SCALE = 2.5
@@ -140,10 +142,7 @@ def softmax(node: Node) -> list[Piece]:
     if not (
         node.quantized(source, result)
         and node.require(0 < beta < 1e6, f"beta is {beta}, a positive number expected")
-        and node.require(
-            len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
-            f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
-        )
+        and _rows_to_sum(node, source)
         and node.require(
             source.dtype is DType.INT16 or beta * source.quant.scale * _SOFTMAX_ONE > 1,
             f"scale {source.quant.scale:.3g} of input {source} is too small: all outputs would be equal, and "
@@ -156,6 +155,31 @@ def softmax(node: Node) -> list[Piece]:
     ):
         return []
     return node.whole(Softmax(beta))
+
+
+def log_softmax(node: Node) -> list[Piece]:
+    """LOG_SOFTMAX."""
+    if not node.arity((1,)):
+        return []
+    source, result = node.operand(0), node.outputs[0]
+    good = (
+        node.int8(source, result)
+        and node.require(
+            source.quant.scale >= _MIN_LOG_SOFTMAX_SCALE,
+            f"{source} must have a scale of at least {_MIN_LOG_SOFTMAX_SCALE:.1e}",
+        )
+        and _rows_to_sum(node, source)
+        and _has_quantization(node, result, 1 / 16, 127)
+        and node.same_shape(source, result)
+    )
+    return node.whole(LogSoftmax()) if good else []
+
+
+def _rows_to_sum(node: Node, source: Tensor) -> bool:
+    return node.require(
+        len(source.shape) >= 1 and source.shape[-1] <= MAX_SOFTMAX_DEPTH,
+        f"{source} must have a last axis of at most {MAX_SOFTMAX_DEPTH}",
+    )
 
 
 def quantize(node: Node) -> list[Piece]:

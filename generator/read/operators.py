@@ -30,6 +30,7 @@ READERS: Mapping[int, Reader] = {
     **{getattr(_CODES, kind.value): partial(elementwise.binary, kind=kind) for kind in BinaryKind},
     **{getattr(_CODES, kind.value): partial(elementwise.unary, kind=kind) for kind in UnaryKind},
     _CODES.SOFTMAX: elementwise.softmax,
+    _CODES.LOG_SOFTMAX: elementwise.log_softmax,
     _CODES.QUANTIZE: elementwise.quantize,
     _CODES.DEQUANTIZE: elementwise.dequantize,
     **{

@@ -20,6 +20,8 @@ from generator.arithmetic.reduction import reduce_values
 from generator.arithmetic.requantize import (
     add_scaling,
     add_values,
+    log_softmax_row,
+    log_softmax_scaling,
     quantize_values,
     softmax_exponentials,
     softmax_row,
@@ -31,6 +33,7 @@ from generator.graph import (
     Dequantize,
     DType,
     Graph,
+    LogSoftmax,
     Lookup,
     Operator,
     Quantize,
@@ -109,6 +112,13 @@ def _softmax(graph: Graph, operator: Operator, values: Values) -> Array:
     return np.array([softmax_row([int(v) for v in row], table) for row in rows], np.int8)
 
 
+def _log_softmax(graph: Graph, operator: Operator, values: Values) -> Array:
+    source = graph.operand(operator, 0)
+    table, scaling = softmax_exponentials(source.quant, 1.0), log_softmax_scaling(source.quant)
+    rows = integers(graph, operator, values).reshape(-1, source.shape[-1])
+    return np.array([log_softmax_row([int(v) for v in row], table, scaling) for row in rows], np.int8)
+
+
 def _quantize(graph: Graph, operator: Operator, values: Values) -> Array:
     source = graph.operand(operator, 0)
     # A float tensor may carry the quantization that it is going to get.
@@ -130,6 +140,7 @@ ELEMENTWISE: Compute = {
     Lookup: _lookup,
     Reduce: _reduce,
     Softmax: _softmax,
+    LogSoftmax: _log_softmax,
     Quantize: _quantize,
     Dequantize: _dequantize,
 }

@@ -126,6 +126,22 @@ def reductions(draw: st.DrawFn, name: str) -> Make:
     return make
 
 
+@st.composite
+def log_softmaxes(draw: st.DrawFn) -> Make:
+    shape, zero_point = draw(shapes), draw(zero_points)
+    shape = (*shape[:-1], draw(st.sampled_from([1, 2, 5, 40, 300])))
+    scale = draw(st.sampled_from([1e-5, 0.004, 0.02, 0.1, 0.37, 1.3, 16.0, 40.0]))
+
+    def make(_: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        source = model.tensor(shape, scale=scale, zero_point=zero_point)
+        output = model.tensor(shape, scale=1 / 16, zero_point=127)
+        model.operator("LOG_SOFTMAX", [source], [output], options("LogSoftmax"))
+        return model.finish([source], [output])
+
+    return make
+
+
 def moving(
     name: str,
     inputs: Sequence[Sequence[int]],
@@ -431,6 +447,7 @@ OPERATORS = {
     **{name: unaries(name) for name in UNARY},
     **{name: binaries(name) for name in BINARY},
     **{name: reductions(name) for name in REDUCTIONS},
+    "LOG_SOFTMAX": log_softmaxes(),
     "TRANSPOSE": transposes(),
     "SLICE": slices(),
     "STRIDED_SLICE": strided_slices(),

@@ -17,6 +17,7 @@ from generator.graph import (
     DType,
     FullyConnected,
     Graph,
+    LogSoftmax,
     Lookup,
     Operator,
     Pad,
@@ -35,7 +36,7 @@ from generator.plan.kernels.binary import add, binary
 from generator.plan.kernels.candidate import Candidate, Table
 from generator.plan.kernels.convolution import conv_2d, pooled_conv_2d
 from generator.plan.kernels.depthwise import depthwise_conv_2d
-from generator.plan.kernels.elementwise import dequantize, lookup, quantize, softmax
+from generator.plan.kernels.elementwise import dequantize, log_softmax, lookup, quantize, softmax
 from generator.plan.kernels.fully_connected import fully_connected
 from generator.plan.kernels.functions_16 import softmax_16, unary_16
 from generator.plan.kernels.layers_16 import (
@@ -77,6 +78,7 @@ KERNELS: Registry = {
     Lookup: lookup,
     Reduce: reduce,
     Softmax: _either(softmax, softmax_16),
+    LogSoftmax: log_softmax,
     Quantize: quantize,
     Dequantize: dequantize,
     View: view,

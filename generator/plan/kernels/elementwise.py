@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from generator.arithmetic.lookup import byte_table
-from generator.arithmetic.requantize import softmax_exponentials
-from generator.graph import DType, Graph, Operator, Softmax
+from generator.arithmetic.requantize import log_softmax_scaling, softmax_exponentials
+from generator.graph import DType, Graph, Operator, Quantization, Softmax
 from generator.plan.cost import Work
-from generator.plan.kernels.candidate import Candidate, Table, fields
+from generator.plan.kernels.candidate import Candidate, Table, fields, scale_literal
 from generator.plan.kernels.functions_16 import rescale
 from generator.plan.packing import number_lines
 
@@ -17,7 +17,6 @@ def softmax(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for SOFTMAX."""
     source = graph.operand(operator, 0)
     depth = source.shape[-1]
-    table = softmax_exponentials(source.quant, cast(Softmax, operator.attributes).beta)
     return [
         Candidate(
             name="softmax_table",
@@ -27,19 +26,40 @@ def softmax(graph: Graph, operator: Operator) -> list[Candidate]:
             why="256 exponentials computed beforehand cost less than one at run time",
             work=Work(outputs=source.element_count),
             lookups=source.element_count,
-            tables=(
-                Table(
-                    "exponentials",
-                    "int32_t",
-                    256,
-                    1024,
-                    number_lines(table.tolist()),
-                    "exp(-scale * d) in Q31",
-                ),
-            ),
+            tables=(_exponentials(source.quant, cast(Softmax, operator.attributes).beta),),
             in_place=(0,),
         )
     ]
+
+
+def log_softmax(graph: Graph, operator: Operator) -> list[Candidate]:
+    """Kernels for LOG_SOFTMAX."""
+    source = graph.operand(operator, 0)
+    scaling = log_softmax_scaling(source.quant)
+    return [
+        Candidate(
+            name="log_softmax_table",
+            function="fc_log_softmax_s8",
+            params_type="fc_log_softmax",
+            params=fields(
+                rows=source.element_count // source.shape[-1],
+                depth=source.shape[-1],
+                radius=scaling.radius,
+                scale=scale_literal(scaling.input),
+                reverse_scale=scale_literal(scaling.reverse),
+            ),
+            why="256 exponentials computed beforehand cost less than one at run time",
+            work=Work(outputs=source.element_count),
+            lookups=source.element_count,
+            tables=(_exponentials(source.quant, 1.0),),
+            in_place=(0,),
+        )
+    ]
+
+
+def _exponentials(source: Quantization, beta: float) -> Table:
+    lines = number_lines(softmax_exponentials(source, beta).tolist())
+    return Table("exponentials", "int32_t", 256, 1024, lines, "exp(-scale * d) in Q31")
 
 
 def lookup(graph: Graph, operator: Operator) -> list[Candidate]:
