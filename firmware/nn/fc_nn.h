@@ -3,6 +3,7 @@
 #ifndef FC_NN_H
 #define FC_NN_H
 
+#include "fc_batch_matmul.h"
 #include "fc_binary.h"
 #include "fc_conv_2d.h"
 #include "fc_conv_2d_max_pool.h"

@@ -70,6 +70,11 @@ def fully_connected_multipliers(graph: Graph, operator: Operator) -> tuple[Multi
     return tuple(quantize_multiplier(source.quant.scale * scale / result.quant.scale) for scale in scales)
 
 
+def product_multiplier(first: Quantization, second: Quantization, result_scale: float) -> Multiplier:
+    """Of products of two tensors of one scale each, in double, as the binary has it."""
+    return quantize_multiplier(first.scale * second.scale / result_scale)
+
+
 def scales_wide(graph: Graph, operator: Operator) -> bool:
     """Whether a layer has 64-bit accumulators, which are rounded once: of int16, unless the bias is int32."""
     bias = graph.optional_operand(operator, 2)

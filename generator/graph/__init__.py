@@ -17,6 +17,7 @@ from generator.graph.elementwise import (
     UnaryKind,
 )
 from generator.graph.layers import (
+    BatchMatMul,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -44,6 +45,7 @@ __all__ = [
     "Activation",
     "Add",
     "Attributes",
+    "BatchMatMul",
     "Binary",
     "BinaryKind",
     "Concatenation",

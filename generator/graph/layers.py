@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -94,3 +95,24 @@ class FullyConnected(Attributes):
     name: ClassVar[str] = "FULLY_CONNECTED"
     parameters_from: ClassVar[int | None] = 1
     activation: Activation
+
+
+@dataclass(frozen=True)
+class BatchMatMul(Attributes):
+    """Matrices of two inputs multiplied pair by pair; the second may be a constant.
+
+    output[..., i, j] is the sum of a[..., i, k] * b[..., j, k]: both inputs are read along their rows. Each
+    of ``batches`` is an axis: its count, and how many matrices one index moves within a and b, 0 where one
+    repeats.
+    """
+
+    name: ClassVar[str] = "BATCH_MATMUL"
+    batches: tuple[tuple[int, int, int], ...]
+    rows: int
+    columns: int
+    depth: int
+
+    @property
+    def products(self) -> int:
+        """Multiply-accumulates."""
+        return math.prod(count for count, _, _ in self.batches) * self.rows * self.columns * self.depth

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from generator.graph.layers import Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D, TransposeConv
+from generator.graph.layers import (
+    BatchMatMul,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    PooledConv2D,
+    TransposeConv,
+)
 from generator.graph.tensors import Graph, Operator, Tensor
 
 _WEIGHTED = (Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D, TransposeConv)
@@ -23,6 +30,8 @@ def operator_macs(graph: Graph, operator: Operator) -> int:
     if isinstance(attributes, FullyConnected):
         weights = graph.operand(operator, 1)
         return graph.operand(operator, 0).element_count // weights.shape[1] * weights.element_count
+    if isinstance(attributes, BatchMatMul):
+        return attributes.products
     return 0
 
 

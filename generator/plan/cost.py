@@ -94,6 +94,7 @@ COSTS: Mapping[str, Cost] = {
     "squared_difference": Cost(0, 0, 27.51),
     "sub": Cost(0, 0, 22.53),
     "sum_axis": Cost(0, 3.012, 24.09, 4.419),
+    "batch_matmul": Cost(1.3, 0, 6.0, 50, 15.0),
     "add_linear": Cost(0, 0, 3.998, 49.19),
     "average_pool_2d_16": Cost(0, 5.5, 3.0, 30, 0, 0, 6.0),
     "average_pool_2d": Cost(0, 4.014, 3.196, 0, 0, 0, 5.536),

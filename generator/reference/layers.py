@@ -19,10 +19,12 @@ from generator.arithmetic.requantize import (
     activation_range,
     conv_multipliers,
     fully_connected_multipliers,
+    product_multiplier,
     scales_wide,
 )
 from generator.graph import (
     Activation,
+    BatchMatMul,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
@@ -141,6 +143,33 @@ def _fully_connected(graph: Graph, operator: Operator, values: Values) -> Array:
     return _outputs(graph, operator, sums, multipliers, attributes.activation)
 
 
+def _batch_matmul(graph: Graph, operator: Operator, values: Values) -> Array:
+    """``reference/batch_matmul.h``."""
+    attributes = cast(BatchMatMul, operator.attributes)
+    first, second = (graph.operand(operator, i).quant for i in range(2))
+    result = graph.result(operator).quant
+    a, b = (
+        _matrices(
+            integers(graph, operator, values, i) - graph.operand(operator, i).quant.zero_point, rows, axes
+        )
+        for i, rows, axes in (
+            (0, attributes.rows, [(count, a) for count, a, _ in attributes.batches]),
+            (1, attributes.columns, [(count, b) for count, _, b in attributes.batches]),
+        )
+    )
+    sums = wrap_int32(a @ np.swapaxes(b, -1, -2))
+    scaled = scale_by(sums, product_multiplier(first, second, result.scale))
+    return finish(graph, operator, scaled, Activation.NONE)
+
+
+def _matrices(values: IntArray, rows: int, axes: Sequence[tuple[int, int]]) -> IntArray:
+    """The matrices of an input in the order of the output's, (batch, rows, depth)."""
+    order = np.zeros(1, np.int64)
+    for count, step in axes:
+        order = np.add.outer(order, np.arange(count) * step).reshape(-1)
+    return values.reshape(order.max() + 1, rows, -1)[order]
+
+
 def _pool_2d(graph: Graph, operator: Operator, values: Values) -> Array:
     image = integers(graph, operator, values)[0]
     return _pooled(image, cast(Pool2D, operator.attributes), graph.result(operator))
@@ -170,5 +199,6 @@ LAYERS: Compute = {
     DepthwiseConv2D: _depthwise_conv_2d,
     TransposeConv: _transpose_conv,
     FullyConnected: _fully_connected,
+    BatchMatMul: _batch_matmul,
     Pool2D: _pool_2d,
 }

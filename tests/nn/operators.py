@@ -142,6 +142,44 @@ def log_softmaxes(draw: st.DrawFn) -> Make:
     return make
 
 
+@st.composite
+def batch_matmuls(draw: st.DrawFn) -> Make:
+    rows, columns, depth = (draw(st.integers(1, 9)) for _ in range(3))
+    depth = draw(st.sampled_from([depth, 16, 37]))
+    batch = draw(st.lists(st.integers(1, 3), max_size=3).map(tuple))
+    adjoint = draw(st.booleans()), draw(st.booleans())
+    matrices = [(depth, rows) if adjoint[0] else (rows, depth)]
+    matrices.append((columns, depth) if adjoint[1] else (depth, columns))
+    how = draw(st.sampled_from(["equal", "second", "shorter", "axes", "axes"]))
+    batches = {
+        "equal": (batch, batch),
+        "second": (batch, (1,) * len(batch)),
+        "shorter": (batch, batch[1:]),
+        "axes": tuple(tuple(n if draw(st.booleans()) else 1 for n in batch) for _ in range(2)),
+    }[how]
+    constant = draw(st.booleans())
+    quantizations = [(draw(scales), draw(zero_points)) for _ in range(2)]
+    if constant and draw(st.booleans()):
+        quantizations[1] = (quantizations[1][0], 0)
+    product = quantizations[0][0] * quantizations[1][0]
+    quantizations.append((product * draw(st.sampled_from([0.7, 50.0, 900.0])), draw(zero_points)))
+    table = options("BatchMatMul", adjX=adjoint[0], adjY=adjoint[1])
+
+    def make(rng: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        operands = []
+        for i, (scale, zero_point) in enumerate(quantizations[:2]):
+            shape = (*batches[i], *matrices[i])
+            data = rng.integers(-128, 128, shape).astype(np.int8) if i == 1 and constant else None
+            operands.append(model.tensor(shape, scale=scale, zero_point=zero_point, data=data))
+        shape = (*np.broadcast_shapes(*batches), rows, columns)
+        output = model.tensor(shape, scale=quantizations[2][0], zero_point=quantizations[2][1])
+        model.operator("BATCH_MATMUL", operands, [output], table)
+        return model.finish(operands[:1] if constant else operands, [output])
+
+    return make
+
+
 def moving(
     name: str,
     inputs: Sequence[Sequence[int]],
@@ -448,6 +486,7 @@ OPERATORS = {
     **{name: binaries(name) for name in BINARY},
     **{name: reductions(name) for name in REDUCTIONS},
     "LOG_SOFTMAX": log_softmaxes(),
+    "BATCH_MATMUL": batch_matmuls(),
     "TRANSPOSE": transposes(),
     "SLICE": slices(),
     "STRIDED_SLICE": strided_slices(),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from generator.graph import (
     Add,
     Attributes,
+    BatchMatMul,
     Binary,
     Concatenation,
     Conv2D,
@@ -45,6 +46,7 @@ from generator.plan.kernels.layers_16 import (
     fully_connected_16,
     transpose_conv_16,
 )
+from generator.plan.kernels.matmul import batch_matmul
 from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
 from generator.plan.kernels.reduction import reduce
@@ -71,6 +73,7 @@ KERNELS: Registry = {
     DepthwiseConv2D: _either(depthwise_conv_2d, depthwise_conv_2d_16),
     TransposeConv: _either(transpose_conv, transpose_conv_16),
     FullyConnected: _either(fully_connected, fully_connected_16),
+    BatchMatMul: batch_matmul,
     Pool2D: pool_2d,
     Add: add,
     Binary: binary,

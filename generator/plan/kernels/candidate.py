@@ -15,7 +15,7 @@ from generator.plan.packing import GROUP, channel_lines, number_lines
 
 _CHANNEL_BYTES = 12  # struct fc_channel
 _DOWN_CHANNEL_BYTES = 16  # struct fc_down_channel
-_DOWN_LIMIT = 1 << 30  # fc_scale_down's accumulators stay below
+DOWN_LIMIT = 1 << 30  # fc_scale_down's accumulators stay below
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def scales_down(
     """
     largest = max(127 - zero_point, zero_point + 128)
     bounds = np.abs(weights.astype(np.int64)).sum(axis=1) * largest + np.abs(np.array(biases, np.int64))
-    return bool(bounds.max() < _DOWN_LIMIT) and all(-31 <= m.shift <= -1 for m in multipliers)
+    return bool(bounds.max() < DOWN_LIMIT) and all(-31 <= m.shift <= -1 for m in multipliers)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def down_channels(
         mantissa, shift = m.mantissa, -m.shift
         if mantissa == 0 or (shift > 0 and bound < 1 << (shift - 1)):
             mantissa, shift = 0, 1  # always the zero point; the shift may be too far for the rounding
-        if not 1 <= shift <= 31 or bound >= _DOWN_LIMIT or bound + (257 << shift >> 1) > INT32_MAX:
+        if not 1 <= shift <= 31 or bound >= DOWN_LIMIT or bound + (257 << shift >> 1) > INT32_MAX:
             return None
         rounding = (1 << (shift - 1)) + (result.zero_point << shift)
         channels.append(DownChannel(bias, mantissa, shift, rounding))
