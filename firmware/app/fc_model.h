@@ -19,6 +19,7 @@ struct fc_model {
     const uint32_t *input_sizes; /* bytes */
     const uint32_t *output_sizes;
     uint32_t *step_cycles; /* step_count entries, filled by the application */
+    bool keeps_state;      /* a run goes on where the last one ended, until fc_model_init is called again */
 
     /* Input 0 as an image; image_channels is 0 where the model takes none. */
     uint16_t image_width;

@@ -37,6 +37,11 @@ static enum fc_link_status link_run(uint16_t stop_after)
                                                                                      : FC_LINK_FAILED;
 }
 
+static enum fc_link_status link_restart(void)
+{
+    return fc_model_init() == FC_OK ? FC_LINK_OK : FC_LINK_FAILED;
+}
+
 static uint32_t link_step_cycles(uint16_t step) { return fc_model.step_cycles[step]; }
 
 static uint32_t link_total_cycles(void) { return run_cycles; }
@@ -124,6 +129,7 @@ int main(void)
         .input = fc_model_input,
         .output = fc_model_output,
         .run = link_run,
+        .restart = fc_model.keeps_state ? link_restart : NULL,
         .step_output = fc_model_step_output,
         .step_cycles = link_step_cycles,
         .total_cycles = link_total_cycles,

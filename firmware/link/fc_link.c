@@ -106,6 +106,10 @@ static uint32_t input_mask(const struct fc_link_device *device)
 static enum fc_link_status identify(const struct fc_link *link, struct reply *reply)
 {
     const struct fc_link_device *device = link->device;
+    const enum fc_link_status status = device->restart != NULL ? device->restart() : FC_LINK_OK;
+    if (status != FC_LINK_OK) {
+        return status;
+    }
     put_u16(reply, FC_LINK_PROTOCOL);
     put_u16(reply, FC_LINK_MAX_BODY);
     put_u32(reply, device->clock_hz());

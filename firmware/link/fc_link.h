@@ -62,6 +62,7 @@ struct fc_link_device {
     void *(*input)(uint8_t index);
     const void *(*output)(uint8_t index);
     enum fc_link_status (*run)(uint16_t stop_after); /* last step to run, or FC_LINK_ALL_STEPS */
+    enum fc_link_status (*restart)(void);            /* to the state before the first run; NULL: it keeps none */
     const void *(*step_output)(uint16_t step, uint32_t *size);
     uint32_t (*step_cycles)(uint16_t step);
     uint32_t (*total_cycles)(void);

@@ -59,8 +59,8 @@ FC_INLINE void fc_matmul_s8(const struct fc_batch_matmul *p, const int8_t *a, co
             const int32_t places[4] = {i * p->columns + j, i * p->columns + next_j, next_i * p->columns + j,
                                        next_i * p->columns + next_j};
             int32_t sums[4];
-            fc_dot_rows_2x2(p, a + i * p->depth, a + next_i * p->depth, b + j * p->depth, b + next_j * p->depth,
-                            sums);
+            fc_dot_rows_2x2(p, a + i * p->depth, a + next_i * p->depth, b + j * p->depth,
+                            b + next_j * p->depth, sums);
             for (int32_t n = 0; n < 4; n++) {
                 output[places[n]] = fc_requantize(sums[n], p->scale, p->scale_down, p->output_zero_point,
                                                   INT8_MIN, INT8_MAX);

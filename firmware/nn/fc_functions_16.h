@@ -43,24 +43,35 @@ FC_INLINE int32_t fc_sigmoid(const uint16_t *table, int32_t magnitude, int32_t b
     return table[place] * (1 << bits) + (magnitude & ((1 << bits) - 1)) * (table[place + 1] - table[place]);
 }
 
+/* To 15 fractional bits. */
+FC_INLINE int32_t fc_logistic_16(const struct fc_curve *p, int32_t value, const uint16_t *table)
+{
+    const int32_t x = fc_curve_argument(p, value);
+    const int32_t y = fc_sigmoid(table, x < 0 ? -x : x, 9, INT32_C(0x7FFF) << 10);
+    return (x >= 0 ? y + (1 << 9) : (1 << 25) - y + (1 << 9) - 1) >> 10;
+}
+
+/* 2 / (1 + exp(-2x)) - 1 */
+FC_INLINE int32_t fc_tanh_16(const struct fc_curve *p, int32_t value, const uint16_t *table)
+{
+    const int32_t x = fc_curve_argument(p, value);
+    const int32_t y = fc_sigmoid(table, x < 0 ? -x : x, 8, INT32_C(0xFFFF) << 8) - (1 << 23);
+    return (x >= 0 ? y + (1 << 7) : -y + (1 << 7) - 1) >> 8;
+}
+
 FC_INLINE void fc_logistic_s16(const struct fc_curve *p, const int16_t *input, const uint16_t *table,
                                int16_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        const int32_t x = fc_curve_argument(p, input[i]);
-        const int32_t y = fc_sigmoid(table, x < 0 ? -x : x, 9, INT32_C(0x7FFF) << 10);
-        output[i] = (int16_t)((x >= 0 ? y + (1 << 9) : (1 << 25) - y + (1 << 9) - 1) >> 10);
+        output[i] = (int16_t)fc_logistic_16(p, input[i], table);
     }
 }
 
-/* 2 / (1 + exp(-2x)) - 1 */
 FC_INLINE void fc_tanh_s16(const struct fc_curve *p, const int16_t *input, const uint16_t *table,
                            int16_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        const int32_t x = fc_curve_argument(p, input[i]);
-        const int32_t y = fc_sigmoid(table, x < 0 ? -x : x, 8, INT32_C(0xFFFF) << 8) - (1 << 23);
-        output[i] = (int16_t)((x >= 0 ? y + (1 << 7) : -y + (1 << 7) - 1) >> 8);
+        output[i] = (int16_t)fc_tanh_16(p, input[i], table);
     }
 }
 

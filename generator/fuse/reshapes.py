@@ -29,6 +29,7 @@ def drop_unread(graph: Graph) -> Graph:
         if live.isdisjoint(operator.outputs):
             continue
         kept.append(operator)
+        live.update(operator.state)
         live.update(i for i in operator.inputs if i is not None)
     live.update(graph.inputs)
     tensors: dict[int, Tensor] = {i: t for i, t in graph.tensors.items() if i in live}

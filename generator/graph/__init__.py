@@ -37,6 +37,7 @@ from generator.graph.movement import (
     merged_view,
     row_major,
 )
+from generator.graph.recurrent import Lstm, Svdf
 from generator.graph.tensors import DType, Graph, Operator, Quantization, Tensor
 from generator.graph.work import operator_macs, operator_parameters
 
@@ -57,6 +58,7 @@ __all__ = [
     "Graph",
     "LogSoftmax",
     "Lookup",
+    "Lstm",
     "Operator",
     "Pad",
     "Padding",
@@ -71,6 +73,7 @@ __all__ = [
     "ResizeBilinear",
     "Select",
     "Softmax",
+    "Svdf",
     "Tensor",
     "TransposeConv",
     "Unary",

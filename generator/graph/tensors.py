@@ -80,6 +80,9 @@ class Tensor:
     dtype: DType
     quantization: Quantization | None = None
     data: bytes | None = None
+    is_variable: bool = False
+    """True if it keeps its values from one run of the network to the next: the state of the operator that has
+    it. Before the first run they stand for 0."""
     origin: tuple[int | None, ...] | None = None
     """Where the channels (last axis) were in the tensor as read, if some are gone; None among them is one
     that only fills the count up and whose values mean nothing."""
@@ -107,6 +110,12 @@ class Tensor:
         return np.frombuffer(self.data, dtype=self.dtype.numpy).reshape(self.shape)
 
     @property
+    def initial(self) -> NDArray[np.generic]:
+        """What a variable holds before the first run, in ``shape``."""
+        zero = 0 if self.quantization is None else self.quantization.zero_point
+        return np.full(self.shape, zero, self.dtype.numpy)
+
+    @property
     def quant(self) -> Quantization:
         """The quantization of a tensor that must have one."""
         if self.quantization is None:
@@ -122,13 +131,15 @@ class Operator:
     """One operator. ``index`` is its place in the model file, kept through all passes; if several make up one
     of the file's, all have it.
 
-    ``inputs`` and ``outputs`` are tensor indices; an absent optional input is None.
+    ``inputs`` and ``outputs`` are tensor indices; an absent optional input is None. ``state`` are variables
+    that it reads and writes, and no other operator does.
     """
 
     index: int
     attributes: Attributes
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
+    state: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,6 +176,10 @@ class Graph:
     def output_tensors(self) -> tuple[Tensor, ...]:
         """The network's outputs."""
         return tuple(self.tensors[i] for i in self.outputs)
+
+    def variables(self) -> tuple[Tensor, ...]:
+        """What the network keeps from one run to the next, in the order of the operators."""
+        return tuple(self.tensors[i] for operator in self.operators for i in operator.state)
 
     def operand(self, operator: Operator, position: int) -> Tensor:
         """The tensor at an input position that must be there."""

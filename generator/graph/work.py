@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from generator.graph.layers import (
     BatchMatMul,
     Conv2D,
@@ -10,34 +12,33 @@ from generator.graph.layers import (
     PooledConv2D,
     TransposeConv,
 )
+from generator.graph.recurrent import Lstm, Svdf
 from generator.graph.tensors import Graph, Operator, Tensor
-
-_WEIGHTED = (Conv2D, DepthwiseConv2D, FullyConnected, PooledConv2D, TransposeConv)
 
 
 def operator_macs(graph: Graph, operator: Operator) -> int:
     """Multiply-accumulates, padding counted; 0 for operators without weights."""
-    attributes = operator.attributes
-    if isinstance(attributes, PooledConv2D):
-        height, width = attributes.convolved
-        return height * width * graph.operand(operator, 1).element_count
-    if isinstance(attributes, (Conv2D, DepthwiseConv2D)):
-        _, height, width, _ = graph.result(operator).shape
-        return height * width * graph.operand(operator, 1).element_count
-    if isinstance(attributes, TransposeConv):
-        _, height, width, _ = graph.operand(operator, 0).shape
-        return height * width * graph.operand(operator, 1).element_count
-    if isinstance(attributes, FullyConnected):
-        weights = graph.operand(operator, 1)
-        return graph.operand(operator, 0).element_count // weights.shape[1] * weights.element_count
+    attributes, used = operator.attributes, 0
     if isinstance(attributes, BatchMatMul):
         return attributes.products
-    return 0
+    if isinstance(attributes, PooledConv2D):
+        used = math.prod(attributes.convolved)
+    elif isinstance(attributes, (Conv2D, DepthwiseConv2D)):
+        used = math.prod(graph.result(operator).shape[1:3])
+    elif isinstance(attributes, TransposeConv):
+        used = math.prod(graph.operand(operator, 0).shape[1:3])
+    elif isinstance(attributes, FullyConnected):
+        used = graph.operand(operator, 0).element_count // graph.operand(operator, 1).shape[1]
+    elif isinstance(attributes, Lstm):
+        used = attributes.batches * attributes.steps
+    elif isinstance(attributes, Svdf):
+        used = graph.operand(operator, 0).shape[0]
+    matrices = 2 if isinstance(attributes, (Lstm, Svdf)) else 1
+    return used and used * sum(graph.operand(operator, i + 1).element_count for i in range(matrices))
 
 
 def operator_parameters(graph: Graph, operator: Operator) -> tuple[Tensor, ...]:
-    """The operator's weights and bias."""
-    if not isinstance(operator.attributes, _WEIGHTED):
-        return ()
-    bias = graph.optional_operand(operator, 2)
-    return (graph.operand(operator, 1), *(() if bias is None else (bias,)))
+    """The operator's weights and biases."""
+    first = operator.attributes.parameters_from
+    indices = () if first is None else operator.inputs[first:]
+    return tuple(graph.tensors[i] for i in indices if i is not None)

@@ -192,7 +192,9 @@ class Client:
         return self._identity or self.identify()
 
     def identify(self) -> Identity:
-        """Asks the device who it is."""
+        """Asks the device who it is, and begins a session: the state that its network keeps from one run to
+        the next is that before the first run again.
+        """
         body = self._request(Command.IDENTIFY)
         self._identity = _parse_identity(body)
         return self._identity

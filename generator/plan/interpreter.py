@@ -17,9 +17,11 @@ from generator.graph import (
     Conv2D,
     DepthwiseConv2D,
     Graph,
+    Lstm,
     Operator,
     Pool2D,
     Reduce,
+    Svdf,
     TransposeConv,
     operator_parameters,
 )
@@ -44,7 +46,12 @@ _PLANNING_BYTES = 64
 # What generator/read takes and the library does not have; the native engine runs it.
 ABSENT = frozenset({"GELU", "RELU_N1_TO_1", "TILE"})
 # Where the name of a method of MicroMutableOpResolver does not follow from the operator's.
-_METHODS = {"PADV2": "PadV2", "CUMSUM": "CumSum", "BATCH_MATMUL": "BatchMatMul"}
+_METHODS = {
+    "PADV2": "PadV2",
+    "CUMSUM": "CumSum",
+    "BATCH_MATMUL": "BatchMatMul",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
 
 
 @dataclass(frozen=True)
@@ -122,22 +129,25 @@ def _activations(graph: Graph) -> int:
 
 def _scratch(graph: Graph, operator: Operator) -> int:
     """Working memory of CMSIS-NN's kernel on a core with DSP extension; reference kernels need none."""
-    attributes = operator.attributes
+    attributes, scratch = operator.attributes, 0
     if isinstance(attributes, Conv2D):
         _, height, width, depth = graph.operand(operator, 1).shape
         columns = -(-height * width * depth // 4) * 4
-        return 0 if height == width == 1 else 2 * 2 * columns
-    if isinstance(attributes, DepthwiseConv2D):
+        scratch = 0 if height == width == 1 else 2 * 2 * columns
+    elif isinstance(attributes, DepthwiseConv2D):
         _, height, width, channels = graph.operand(operator, 1).shape
-        return 2 * height * width * channels
-    if isinstance(attributes, TransposeConv):  # sums of all outputs, of int16 in 64 bits
-        result = graph.result(operator)
-        return 4 * result.dtype.size_bytes * result.element_count
-    if isinstance(attributes, Pool2D):
-        return 4 * graph.result(operator).shape[-1]
-    if isinstance(attributes, Reduce):
-        return 4 * graph.result(operator).element_count + 64
-    return 0
+        scratch = 2 * height * width * channels
+    elif isinstance(attributes, TransposeConv):  # sums of all outputs, of int16 in 64 bits
+        scratch = 4 * graph.result(operator).dtype.size_bytes * graph.result(operator).element_count
+    elif isinstance(attributes, Pool2D):
+        scratch = 4 * graph.result(operator).shape[-1]
+    elif isinstance(attributes, Lstm):  # four gates
+        scratch = 4 * 2 * attributes.batches * graph.result(operator).shape[-1]
+    elif isinstance(attributes, Svdf):
+        scratch = 4 * (graph.operand(operator, 2).shape[0] + graph.result(operator).shape[-1])
+    elif isinstance(attributes, Reduce):
+        scratch = 4 * graph.result(operator).element_count + 64
+    return scratch
 
 
 def _persistent(graph: Graph) -> int:
@@ -151,5 +161,6 @@ def _persistent(graph: Graph) -> int:
         + _TENSOR_BYTES * len(graph.tensors)
         + _OPERATOR_BYTES * len(graph.operators)
         + _CHANNEL_BYTES * channels
+        + sum(-(-t.size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES for t in graph.variables())
         + _ENDPOINT_BYTES * (len(graph.inputs) + len(graph.outputs))
     )

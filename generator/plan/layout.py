@@ -163,7 +163,7 @@ class _Arrangement:
             place.sizes.append(graph.tensors[index].size_bytes)
             place_of[index] = place
 
-        for tensor in graph.input_tensors():
+        for tensor in (*graph.input_tensors(), *graph.variables()):
             put(tensor.index, _Place(f"tensor_{tensor.index}"), 0, -1)
         for draft in self.drafts:
             result = graph.result(draft.operator)
@@ -180,7 +180,9 @@ class _Arrangement:
 
     def _last_uses(self) -> dict[int, int]:
         """By tensor: the last step that reads it."""
-        last_use = {self._storage(i): len(self.drafts) for i in self._graph.outputs}
+        # Between runs inputs are written and outputs read; variables outlast both.
+        lasting = (*self._graph.outputs, *(t.index for t in self._graph.variables()))
+        last_use = {self._storage(i): len(self.drafts) for i in lasting}
         for draft in self.drafts:
             for tensor in self._graph.activations_in(draft.operator):
                 index = self._storage(tensor.index)
@@ -240,8 +242,9 @@ def _activations(graph: Graph, places: Sequence[_Place], offsets: Mapping[int, i
         for position, (index, _, first, last) in enumerate(place.tensors):
             before = graph.tensors[place.tensors[position - 1][0]].name if position else None
             tensor = graph.tensors[index]
+            role = "state" if tensor.is_variable else "activation"
             start = first if before is None else first + 1
-            yield Buffer(tensor.name, "activation", offsets[index], tensor.size_bytes, start, last, before)
+            yield Buffer(tensor.name, role, offsets[index], tensor.size_bytes, start, last, before)
 
 
 def _scratches(drafts: Sequence[Draft], offsets: Mapping[int, int]) -> Iterator[Buffer]:

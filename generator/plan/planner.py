@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from generator.graph import Graph, Reshape
+from generator.graph import Graph, Reshape, Tensor
 from generator.plan.choice import choose
 from generator.plan.goal import Goal
 from generator.plan.kernels import KERNELS, Registry
@@ -85,7 +85,8 @@ def make_plan(
             memories.stall_cycles(table, draft.chosen, constant.region)
             for table, constant in zip(draft.chosen.tables, step_constants, strict=True)
         )
-        moved = (*graph.activations_in(draft.operator), graph.result(draft.operator))
+        state = (graph.tensors[i] for i in draft.operator.state)
+        moved = (*graph.activations_in(draft.operator), *state, graph.result(draft.operator))
         stall += memories.arena_stall_cycles(sum(t.size_bytes for t in moved), draft.chosen, region)
         steps.append(_finish_step(graph, draft, alternatives, layout, step_constants, region, round(stall)))
     shared_steps, shared_kernels = share_kernels(round_alike(steps, goal), constants, goal)
@@ -100,8 +101,9 @@ def make_plan(
         constants=tuple(constants),
         buffers=layout.buffers,
         occupied_bytes=layout.occupied_bytes,
-        inputs=tuple(Endpoint(t, layout.tensor_offsets[t.index]) for t in graph.input_tensors()),
-        outputs=tuple(Endpoint(t, layout.tensor_offsets[t.index]) for t in graph.output_tensors()),
+        inputs=_endpoints(graph.input_tensors(), layout),
+        outputs=_endpoints(graph.output_tensors(), layout),
+        variables=_endpoints(graph.variables(), layout),
         arena_bytes=layout.packing.size_bytes,
         arena_lower_bound_bytes=layout.packing.lower_bound_bytes,
         arena_region=region,
@@ -109,6 +111,10 @@ def make_plan(
         arena_fits=fits,
         parameters=sum(graph.tensors[i].element_count for i in _trained(graph)),
     )
+
+
+def _endpoints(tensors: Sequence[Tensor], layout: Layout) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint(tensor, layout.tensor_offsets[tensor.index]) for tensor in tensors)
 
 
 def c_identifier(name: str) -> str:
@@ -159,13 +165,17 @@ def _finish_step(
 ) -> Step:
     chosen, operator = draft.chosen, draft.operator
     result = graph.result(operator)
-    inputs = tuple(graph.activations_in(operator))
+    inputs, state = tuple(graph.activations_in(operator)), tuple(graph.tensors[i] for i in operator.state)
     buffers = tuple(
         BufferArgument(c_type, layout.tensor_offsets[tensor.index], constant=True)
         for tensor, c_type in zip(inputs, chosen.input_types, strict=True)
     )
     listed = chosen.inputs_as_list
     arguments: list[Argument] = [ListArgument(chosen.input_types[0], buffers)] if listed else [*buffers]
+    arguments += [
+        BufferArgument(c_type, layout.tensor_offsets[tensor.index], constant=False)
+        for tensor, c_type in zip(state, chosen.state_types, strict=True)
+    ]
     arguments += [ConstantArgument(constant.symbol) for constant in constants]
     if chosen.scratch_bytes:
         arguments.append(
@@ -191,6 +201,7 @@ def _finish_step(
         params=chosen.params,
         arguments=tuple(arguments),
         inputs=inputs,
+        state=state,
         output=result,
         output_offset=layout.tensor_offsets[result.index],
         macs=chosen.macs,

@@ -33,12 +33,13 @@ class Constant:
 class Buffer:
     """A stretch of the arena in use from the start of ``first_step`` to the end of ``last_step``.
 
-    The network's inputs are alive before step 0 (``first_step`` -1), its outputs after the last step.
+    The network's inputs are alive before step 0 (``first_step`` -1), its outputs after the last step,
+    variables all the time.
     A result that takes over its input's place, or overlaps it, starts in the step after its own.
     """
 
     name: str
-    role: str  # "activation" or "scratch"
+    role: str  # "activation", "state" or "scratch"
     offset: int
     size_bytes: int
     first_step: int
@@ -133,6 +134,8 @@ class Step:
     """Members of the parameter structure and their C literals."""
     arguments: tuple[Argument, ...]
     inputs: tuple[Tensor, ...]
+    state: tuple[Tensor, ...]
+    """Variables that it reads and writes."""
     output: Tensor
     output_offset: int
     macs: int
@@ -146,7 +149,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An input or output of the network."""
+    """An input, output or variable of the network."""
 
     tensor: Tensor
     offset: int
@@ -171,6 +174,8 @@ class Plan:
     """Bytes of the arena in use during each step; what overlaps counts once."""
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
+    variables: tuple[Endpoint, ...]
+    """What is kept from one run to the next."""
     arena_bytes: int
     arena_lower_bound_bytes: int
     """Bytes alive at once in the fullest step: no packing of these buffers can do with less."""

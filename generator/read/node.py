@@ -26,6 +26,7 @@ class Piece:
     attributes: Attributes
     inputs: tuple[Tensor | None, ...]
     output: Tensor
+    state: tuple[Tensor, ...] = ()
 
 
 @dataclass

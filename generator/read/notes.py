@@ -54,6 +54,11 @@ NOTES: Mapping[str, str] = {
     "REVERSE_V2": "constant axes",
     "RESIZE_NEAREST_NEIGHBOR": "constant size",
     "RESIZE_BILINEAR": "constant size; aligned corners or half-pixel centers",
+    "BATCH_MATMUL": "any batches that fit by repeating axes; the second operand may be constant",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "int16 cells; no peephole, projection or layer normalization, as in "
+    "TFLM; keeps state from run to run",
+    "SVDF": "features int8 or int16; keeps state from run to run",
+    "LOG_SOFTMAX": "rows of at most 4095",
     "MEAN": "any axes",
     "SUM": "any axes",
     "REDUCE_MAX": "any axes",

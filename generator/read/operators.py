@@ -13,7 +13,16 @@ from functools import partial
 import tflite
 
 from generator.graph import BinaryKind, PoolKind, ReduceKind, UnaryKind
-from generator.read import dilation, elementwise, layers, matmul, movement, reductions, resizing
+from generator.read import (
+    dilation,
+    elementwise,
+    layers,
+    matmul,
+    movement,
+    recurrent,
+    reductions,
+    resizing,
+)
 from generator.read.node import Node, Piece
 
 Reader = Callable[[Node], list[Piece]]
@@ -27,6 +36,8 @@ READERS: Mapping[int, Reader] = {
     _CODES.FULLY_CONNECTED: layers.fully_connected,
     **{getattr(_CODES, kind.value): partial(layers.pool, kind=kind) for kind in PoolKind},
     _CODES.BATCH_MATMUL: matmul.batch_matmul,
+    _CODES.UNIDIRECTIONAL_SEQUENCE_LSTM: recurrent.lstm,
+    _CODES.SVDF: recurrent.svdf,
     _CODES.ADD: elementwise.add,
     **{getattr(_CODES, kind.value): partial(elementwise.binary, kind=kind) for kind in BinaryKind},
     **{getattr(_CODES, kind.value): partial(elementwise.unary, kind=kind) for kind in UnaryKind},

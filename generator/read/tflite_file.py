@@ -127,12 +127,15 @@ class _Reader:
             if subgraphs < 1:
                 return Graph(name, "", {}, (), (), ())
         subgraph = self.model.Subgraphs(0)
+        notes = self._notes(subgraph)
         tensors = {
-            i: self._tensor(i, subgraph.Tensors(i)) for i in range(self._count(subgraph.TensorsLength()))
+            i: self._tensor(i, subgraph.Tensors(i))
+            for i in range(self._count(subgraph.TensorsLength()))
+            if i not in notes
         }
         inputs = self._indices(subgraph.InputsAsNumpy(), tensors, "model input")
         outputs = self._indices(subgraph.OutputsAsNumpy(), tensors, "model output")
-        self._tensor_count = len(tensors)
+        self._tensor_count = subgraph.TensorsLength()
         if not inputs or not outputs:
             self.problems.append(
                 f"has {len(inputs)} inputs and {len(outputs)} outputs, needs at least one of each"
@@ -145,8 +148,19 @@ class _Reader:
         operators, wrong = undilate(operators, tensors, outputs)
         self.problems.extend(wrong)
         if not self.problems:
+            self._check_variables(tensors, operators)
             self._check_order(tensors, operators, inputs, outputs)
         return Graph(name, hashlib.sha256(self.data).hexdigest(), tensors, tuple(operators), inputs, outputs)
+
+    def _notes(self, subgraph: Any) -> set[int]:
+        """Tensors that hold nothing, but scales of what goes on within an operator."""
+        notes: set[int] = set()
+        for i in range(self._count(subgraph.OperatorsLength())):
+            numbers = subgraph.Operators(i).IntermediatesAsNumpy()
+            if not isinstance(numbers, int):
+                self._spend(len(numbers))
+                notes.update(int(n) for n in numbers)
+        return notes
 
     def _count(self, length: int) -> int:
         if length > len(self.data) // 4:
@@ -167,6 +181,8 @@ class _Reader:
             types = _INPUT_TYPES if kind == "input" else _OUTPUT_TYPES
             if tensor.dtype not in types:
                 self.problems.append(f"model {kind} {tensor} must be {', '.join(t.value for t in types)}")
+            if tensor.is_variable:
+                self.problems.append(f"model {kind} {tensor} is a variable")
             if kind == "input" and tensor.is_constant:
                 self.problems.append(f"model input {tensor} is a constant")
             if kind == "input" and indices.count(index) > 1:
@@ -177,7 +193,7 @@ class _Reader:
         self._spend(len(indices))
         for index in indices:
             if index not in tensors:
-                raise ValueError(f"{what} refers to tensor {index}, there are {len(tensors)}")
+                raise ValueError(f"{what} refers to tensor {index}, of which nothing is known")
         return indices
 
     def _tensor(self, index: int, table: Any) -> Tensor:
@@ -203,10 +219,8 @@ class _Reader:
                 f"{where} has the unsupported type {_TYPE_NAMES.get(table.Type(), table.Type())}"
             )
             dtype = DType.INT8
-        if table.IsVariable():
-            self.problems.append(f"{where} is a variable, which is not supported")
         quantization = self._quantization(where, dtype, table.Quantization())
-        tensor = Tensor(index, name, shape, dtype, quantization)
+        tensor = Tensor(index, name, shape, dtype, quantization, is_variable=bool(table.IsVariable()))
         return self._with_data(where, tensor, table.Buffer(), is_packed=is_packed)
 
     def _with_data(self, where: str, tensor: Tensor, number: int, *, is_packed: bool) -> Tensor:
@@ -225,9 +239,12 @@ class _Reader:
         if len(data) != needed:
             self.problems.append(f"{where} needs {needed} bytes of data, the file holds {len(data)}")
             return tensor
+        if tensor.is_variable:
+            self.problems.append(f"{where} is a variable with values of its own, which is not supported")
+            return tensor
         if is_packed:
             data = _unpacked(data, tensor.element_count)
-        return Tensor(tensor.index, tensor.name, tensor.shape, tensor.dtype, tensor.quantization, data)
+        return replace(tensor, data=data)
 
     def _quantization(self, where: str, dtype: DType, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:
@@ -296,7 +313,8 @@ class _Reader:
                 tensors[output.index] = folded
             else:
                 indices = tuple(None if t is None else t.index for t in inputs)
-                yield Operator(index, piece.attributes, indices, (output.index,))
+                state = tuple(t.index for t in piece.state)
+                yield Operator(index, piece.attributes, indices, (output.index,), state)
 
     def _new_index(self) -> int:
         self._tensor_count += 1
@@ -320,6 +338,23 @@ class _Reader:
             return instance
 
         return options
+
+    def _check_variables(self, tensors: dict[int, Tensor], operators: list[Operator]) -> None:
+        """A variable is the state of one operator, and nothing else."""
+        states: set[int] = set()
+        for operator in operators:
+            for index in operator.state:
+                if index in states:
+                    self.problems.append(
+                        f"{operator} shares its state {tensors[index]} with another operator"
+                    )
+                states.add(index)
+            for tensor in (tensors[i] for i in (*operator.inputs, *operator.outputs) if i is not None):
+                if tensor.is_variable:
+                    self.problems.append(
+                        f"{operator} uses the variable {tensor}: only state of SVDF and "
+                        "UNIDIRECTIONAL_SEQUENCE_LSTM is supported"
+                    )
 
     def _check_order(
         self,

@@ -15,16 +15,20 @@ class StandIn:
 
     def __init__(self, model: bytes, why: str) -> None:
         self._graph = read_tflite_bytes(model, "model", "the model")
-        self._values: dict[int, Array] = {}
+        self._values: dict[int, Array] | None = None
         self.name = f"NumPy integers, as {why}"
 
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
-        """Outputs for one set of inputs, in the model's order and shapes."""
-        self._values = run_graph(self._graph, inputs)
-        return tuple(self._values[index] for index in self._graph.outputs)
+        """Outputs for one set of inputs, in the model's order and shapes. Variables keep their values from
+        run to run.
+        """
+        self._values = values = run_graph(self._graph, inputs, self._values)
+        return tuple(values[index] for index in self._graph.outputs)
 
     def tensor(self, index: int) -> Array:
         """An intermediate tensor after :meth:`run`."""
+        if self._values is None:
+            raise ValueError("nothing has run")
         return self._values[index]
 
 

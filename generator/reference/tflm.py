@@ -67,7 +67,9 @@ class Oracle:
         self.name = f"tflite-micro {metadata.version('tflite-micro')}"
 
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
-        """Outputs for one set of inputs, in the model's order and shapes."""
+        """Outputs for one set of inputs, in the model's order and shapes. Variables keep their values from
+        run to run.
+        """
         for index, values in enumerate(inputs):
             self._interpreter.set_input(values, index)
         self._interpreter.invoke()

@@ -43,6 +43,7 @@ def make_environment() -> Environment:
         c_float=lambda value: f"{float(value).hex()}f",
         c_string=c_string,
         comment=comment,
+        initial_byte=initial_byte,
         quantization=quantization_text,
     )
     return environment
@@ -87,6 +88,12 @@ def one_line(name: str) -> str:
 
 def _no_comment_ends(text: str) -> str:
     return text.replace("*/", "*?").replace("/*", "?*")
+
+
+def initial_byte(variable: Tensor) -> int:
+    """What memset fills a variable with: all its bytes are the same, that of an int8 zero point or 0."""
+    (byte,) = set(variable.initial.tobytes())
+    return byte
 
 
 def quantization_text(tensor: Tensor) -> str:

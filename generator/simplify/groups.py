@@ -91,7 +91,7 @@ class Groups:
                 # One unit with one scale would be per tensor, which TFLM scales by other arithmetic.
                 self._least[result.index] = 2
         elif not (isinstance(attributes, Conv2D) and layer is not None):
-            for index in (*operator.inputs, *operator.outputs):
+            for index in (*operator.inputs, *operator.outputs, *operator.state):
                 if index is not None:
                     self._pinned[self._places[index]] = True
 

@@ -44,7 +44,7 @@ def rewrite(graph: Graph, analysis: Analysis, liveness: Liveness, kept: Mapping[
         else:
             operators.append(operator)
     read = {i for operator in operators for i in operator.inputs}
-    live = read.union(graph.inputs, *(operator.outputs for operator in operators))
+    live = read.union(graph.inputs, *((*operator.outputs, *operator.state) for operator in operators))
     return replace(
         graph,
         tensors={i: t for i, t in tensors.items() if i in live},

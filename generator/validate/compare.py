@@ -13,6 +13,7 @@ from generator.plan import Plan, Step
 from generator.reference import open_reference
 from generator.validate.arrays import Array, as_read, bits, distances
 from generator.validate.inputs import TestInput
+from generator.validate.results import results
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,16 @@ def compare(
     *,
     stepwise: bool = True,
 ) -> Comparison:
-    """Run every input on both. Raises what oracle and client raise.
+    """Run every input on both, one after the other from the networks' first state on. Raises what oracle and
+    client raise.
 
     Without ``stepwise`` no first difference is looked for: an interpreter runs whole inferences only.
     """
     oracle = open_reference(model)
+    _restart(client, plan)
     elements = mismatches = 0
     largest = 0.0
-    culprit: TestInput | None = None
+    culprit: int | None = None
     for number, given in enumerate(inputs):
         expected = oracle.run(given.values)
         computed = run_on_target(client, plan, given)
@@ -84,10 +87,12 @@ def compare(
             mismatches += differing
             if differing:
                 largest = max(largest, float(distances(flat, have).max()))
-                culprit = culprit or given
+                culprit = number if culprit is None else culprit
         if progress is not None:
             progress(number + 1, len(inputs))
-    first = first_difference(client, plan, model, culprit) if culprit is not None and stepwise else None
+    first = None
+    if culprit is not None and stepwise:
+        first = first_difference(client, plan, model, inputs[: culprit + 1])
     return Comparison(oracle.name, len(inputs), elements, mismatches, largest, first)
 
 
@@ -100,25 +105,39 @@ def run_on_target(client: Client, plan: Plan, given: TestInput) -> list[Array]:
     ]
 
 
-def run_step(client: Client, step: Step, given: TestInput) -> Array:
-    """Flat output of one step, in the tensor's layout as planned."""
+def run_step(client: Client, plan: Plan, step: Step, inputs: Sequence[TestInput]) -> Array:
+    """Flat output of one step on the last of ``inputs``, in the tensor's layout as planned.
+
+    A network with state is brought into that of the last input by those before it.
+    """
+    *history, given = inputs if plan.variables else inputs[-1:]
+    _restart(client, plan)
+    for earlier in history:
+        _write(client, earlier)
+        client.run()
     _write(client, given)
     client.run(stop_after=step.index)
     return _values(client.read_step(step.index), step.output)
 
 
-def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput) -> FirstDifference | None:
-    """Run the network step by step; None if every step agrees."""
+def first_difference(
+    client: Client, plan: Plan, model: bytes, inputs: Sequence[TestInput]
+) -> FirstDifference | None:
+    """Run the network step by step on the last of ``inputs``, which follows the others; None if every step
+    agrees. Between the pieces that an operator was read as there is nothing to compare with.
+    """
     oracle = open_reference(model, keep_all=True)
-    oracle.run(given.values)
-    for step in plan.steps:
+    for given in inputs if plan.variables else inputs[-1:]:
+        oracle.run(given.values)
+    shown = {result.index for result in results(model)}
+    for step in (step for step in plan.steps if step.output.index in shown):
         want = oracle.tensor(step.output.index)
-        have, known = as_read(run_step(client, step, given), step.output, want.shape)
+        have, known = as_read(run_step(client, plan, step, inputs), step.output, want.shape)
         wrong = np.argwhere(known & (bits(want) != bits(have)))
         if wrong.size:
             place = tuple(int(index) for index in wrong[0])
             return FirstDifference(
-                given.name,
+                inputs[-1].name,
                 step.name,
                 step.op,
                 step.operator_index,
@@ -130,6 +149,12 @@ def first_difference(client: Client, plan: Plan, model: bytes, given: TestInput)
                 float(have[place]),
             )
     return None
+
+
+def _restart(client: Client, plan: Plan) -> None:
+    """The state before the first run, if the network keeps any: what a session begins with."""
+    if plan.variables:
+        client.identify()
 
 
 def _write(client: Client, given: TestInput) -> None:

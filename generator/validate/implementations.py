@@ -67,10 +67,12 @@ def tflm(model: bytes, graph: Graph) -> Implementation | Absent:
 
 def target(client: Client, plan: Plan, graph: Graph, where: str) -> Implementation:
     """The target, step by step; ``graph`` is what was planned."""
+    sequence: list[TestInput] = []
 
     def run(given: TestInput) -> Mapping[int, Array]:
+        sequence.append(given)
         return _inputs(graph, given) | {
-            step.output.index: run_step(client, step, given).reshape(step.output.shape)
+            step.output.index: run_step(client, plan, step, sequence).reshape(step.output.shape)
             for step in plan.steps
             if step.output.index in graph.tensors
         }

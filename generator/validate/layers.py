@@ -126,6 +126,7 @@ def compare_layers(
     """Run every input on all of them. Raises what they raise."""
     pairs = [_PairSums(a.key, b.key, layers) for a, b in combinations(implementations, 2)]
     own = {i.key: [_Sum(layer.tensor) for layer in layers] for i in implementations if _can_be_blamed(i)}
+    states = {i.key: _State() for i in implementations}
     for number, given in enumerate(inputs):
         seen = {}
         for implementation in implementations:
@@ -133,7 +134,9 @@ def compare_layers(
             seen[implementation.key] = have = _seen(implementation, values, layers)
             for layer, sums in zip(layers, own.get(implementation.key, ()), strict=False):
                 if layer.tensor.index in have:
-                    sums.add(have[layer.tensor.index], _by_rule(implementation, values, layer))
+                    by_rule = _by_rule(implementation, values, layer, states[implementation.key])
+                    sums.add(have[layer.tensor.index], by_rule)
+            states[implementation.key].next_run()
         for pair in pairs:
             pair.add(seen, given)
         progress(number + 1, len(inputs))
@@ -167,7 +170,22 @@ def _seen(
     }
 
 
-def _by_rule(implementation: Implementation, values: Mapping[int, Array], layer: Layer) -> _Seen:
+@dataclass
+class _State:
+    """Variables as TFLM's rule leaves them on an implementation's inputs: what it keeps itself, it does not
+    show.
+    """
+
+    before: Mapping[int, Array] | None = None
+    after: dict[int, Array] = field(default_factory=dict)
+
+    def next_run(self) -> None:
+        self.before, self.after = self.after, {}
+
+
+def _by_rule(
+    implementation: Implementation, values: Mapping[int, Array], layer: Layer, state: _State
+) -> _Seen:
     """What TFLM's rule makes of the inputs that the implementation gave to the layer."""
     graph, index = implementation.graph, layer.tensor.index
     if graph is None:
@@ -183,8 +201,9 @@ def _by_rule(implementation: Implementation, values: Mapping[int, Array], layer:
             for tensor in graph.activations_in(operator):
                 (given if tensor.index in values else missing).add(tensor.index)
     part = replace(graph, operators=tuple(reversed(operators)), inputs=tuple(given), outputs=(index,))
-    computed = run_graph(part, [values[i] for i in part.inputs])[index]
-    return as_read(computed, graph.tensors[index], layer.tensor.shape)
+    computed = run_graph(part, [values[i] for i in part.inputs], state.before)
+    state.after.update((t.index, computed[t.index]) for t in part.variables())
+    return as_read(computed[index], graph.tensors[index], layer.tensor.shape)
 
 
 @dataclass

@@ -46,6 +46,11 @@ static enum fc_link_status run(uint16_t stop_after) {
     return FC_LINK_OK;
 }
 
+static enum fc_link_status restart(void) {
+    steps_run = 0;
+    return FC_LINK_OK;
+}
+
 static const void *step_output(uint16_t step, uint32_t *size) {
     *size = step == 0 ? sizeof arena : step == 1 ? PREFIX_SIZE : 0;
     return step == 7 ? NULL : arena;
@@ -134,6 +139,7 @@ static const struct fc_link_device device = {
     .input = input,
     .output = output,
     .run = run,
+    .restart = restart,
 #ifndef NO_IMAGES
     .step_output = step_output,
     .step_cycles = step_cycles,

@@ -41,6 +41,14 @@ def write_and_run(client: Client, data: NDArray[np.uint8], factors: bytes, stop:
     client.run(stop_after=stop)
 
 
+def test_a_session_begins_with_the_state_of_a_network_that_never_ran(start_device: Start) -> None:
+    client = Client(start_device("default"))
+    write_and_run(client, pattern(2), bytes(5))
+    assert client.timing().total_cycles > 0
+    client.identify()
+    assert client.timing().total_cycles == 0
+
+
 @pytest.mark.parametrize("variant", BODIES)
 def test_every_command(start_device: Start, variant: str) -> None:
     text: list[str] = []

@@ -11,6 +11,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.nn.checks import Make, activations, zero_points
 from tests.support.models import ModelBuilder, random_scales
+from tests.support.recurrent import add_lstm, add_svdf
 
 scales = st.floats(0.002, 0.5)
 shapes = st.lists(st.integers(1, 6), min_size=1, max_size=4).map(tuple)
@@ -176,6 +177,68 @@ def batch_matmuls(draw: st.DrawFn) -> Make:
         output = model.tensor(shape, scale=quantizations[2][0], zero_point=quantizations[2][1])
         model.operator("BATCH_MATMUL", operands, [output], table)
         return model.finish(operands[:1] if constant else operands, [output])
+
+    return make
+
+
+@st.composite
+def lstms(draw: st.DrawFn) -> Make:
+    batches, steps, depth, units = (draw(st.integers(1, n)) for n in (3, 4, 9, 7))
+    time_major = draw(st.booleans())
+    scale, zero_point = draw(st.floats(0.005, 0.1)), draw(zero_points)
+    hidden = (draw(st.floats(0.002, 1 / 127)), draw(zero_points))
+    cell_scale = 2.0 ** draw(st.integers(-15, -9))
+    weight_scales = [draw(st.floats(0.001, 0.05)) for _ in range(8)]
+    cell_clip = draw(st.sampled_from([0.0, 10.0, 1.3]))
+
+    def make(rng: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        shape = (steps, batches, depth) if time_major else (batches, steps, depth)
+        given = model.tensor(shape, scale=scale, zero_point=zero_point)
+        output = add_lstm(
+            model,
+            rng,
+            given,
+            units,
+            scale=scale,
+            hidden=hidden,
+            cell_scale=cell_scale,
+            weight_scales=weight_scales,
+            cell_clip=cell_clip,
+            time_major=time_major,
+        )
+        return model.finish([given], [output])
+
+    return make
+
+
+@st.composite
+def svdfs(draw: st.DrawFn) -> Make:
+    batches, depth, units, rank, memory = (draw(st.integers(1, n)) for n in (2, 9, 5, 3, 9))
+    kind = draw(st.sampled_from(["int8", "int16"]))
+    scale, zero_point = draw(st.floats(0.005, 0.1)), draw(zero_points)
+    state = (draw(st.floats(0.0005, 0.2)), draw(zero_points) if kind == "int8" else 0)
+    result = (draw(st.floats(0.005, 0.5)), draw(zero_points))
+    weight_scales = draw(st.floats(0.001, 0.05)), draw(st.floats(0.0001, 0.05))
+    activation = draw(st.sampled_from([0, 1]))
+
+    def make(rng: np.random.Generator) -> bytes:
+        model = ModelBuilder()
+        given = model.tensor((batches, depth), scale=scale, zero_point=zero_point)
+        output = add_svdf(
+            model,
+            rng,
+            given,
+            units,
+            rank=rank,
+            memory=memory,
+            kind=kind,
+            scales=weight_scales,
+            state=state,
+            result=result,
+            activation=activation,
+        )
+        return model.finish([given], [output])
 
     return make
 
@@ -487,6 +550,8 @@ OPERATORS = {
     **{name: reductions(name) for name in REDUCTIONS},
     "LOG_SOFTMAX": log_softmaxes(),
     "BATCH_MATMUL": batch_matmuls(),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lstms(),
+    "SVDF": svdfs(),
     "TRANSPOSE": transposes(),
     "SLICE": slices(),
     "STRIDED_SLICE": strided_slices(),

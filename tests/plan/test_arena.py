@@ -20,6 +20,7 @@ from generator.reference import run_graph
 from generator.targets import load_board
 from tests.plan.networks import Network, random_network
 from tests.support import models
+from tests.support.recurrent import add_lstm, add_svdf
 
 PART = load_board("nucleo_h743zi2").part
 
@@ -90,9 +91,33 @@ def _graph(seed: int) -> Graph:
 
 
 def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) -> None:
-    """Every step finds its inputs whole, after its scratch has been filled with rubbish."""
+    """A run alone."""
+    _play_runs(graph, plan, [values], seed)
+
+
+def _play_runs(graph: Graph, plan: Plan, runs: list[dict[int, np.ndarray]], seed: int) -> None:
+    """Every step of every run finds its inputs and its state whole, after its scratch has been filled with
+    rubbish.
+    """
     rng = np.random.default_rng(seed)
     arena = np.frombuffer(rng.bytes(plan.arena_bytes), np.uint8).copy()
+    kept = {v.tensor.index: v.tensor.initial for v in plan.variables}
+    for variable in plan.variables:
+        place = slice(variable.offset, variable.offset + variable.tensor.size_bytes)
+        arena[place] = np.frombuffer(variable.tensor.initial.tobytes(), np.uint8)
+    for values in runs:
+        _play_run(graph, plan, kept, values, arena, rng)
+        kept = values
+
+
+def _play_run(
+    graph: Graph,
+    plan: Plan,
+    kept: dict[int, np.ndarray],
+    values: dict[int, np.ndarray],
+    arena: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
 
     def store(offset: int, data: bytes) -> None:
         assert offset + len(data) <= plan.arena_bytes
@@ -106,7 +131,8 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
     for step in plan.steps:
         *operands, last = (a for a in step.arguments if isinstance(a, BufferArgument))
         assert last.offset == step.output_offset
-        reads, scratches = operands[: len(step.inputs)], operands[len(step.inputs) :]
+        reads, others = operands[: len(step.inputs)], operands[len(step.inputs) :]
+        states, scratches = others[: len(step.state)], others[len(step.state) :]
         needed = _candidate(graph, step).scratch_bytes
         assert len(scratches) == (needed > 0)
         for scratch in scratches:
@@ -114,6 +140,9 @@ def _play(graph: Graph, plan: Plan, values: dict[int, np.ndarray], seed: int) ->
             store(scratch.offset, rng.bytes(needed))
         for argument, tensor in zip(reads, step.inputs, strict=True):
             assert load(argument.offset, tensor.size_bytes) == values[tensor.index].tobytes(), step.name
+        for argument, tensor in zip(states, step.state, strict=True):
+            assert load(argument.offset, tensor.size_bytes) == kept[tensor.index].tobytes(), step.name
+            store(argument.offset, values[tensor.index].tobytes())
         _check_aliasing(graph, plan, step.index)
         store(step.output_offset, values[step.output.index].tobytes())
     for endpoint in plan.outputs:
@@ -174,6 +203,28 @@ def test_no_step_finds_its_inputs_overwritten() -> None:
         reshaped += len(graph.operators) - len(plan.steps)
     assert taken_over > 200
     assert reshaped > 100
+
+
+def test_state_outlasts_runs() -> None:
+    """Two operators with state, among layers that need more room than they do."""
+    for seed in range(20):
+        net = Network(seed)
+        source = net.activation(1, 4, 4, 4)
+        image = net.reshape(net.conv(source, 6), 1, 16, 6)
+        scale = float(net.tensors[image].quantization.scale[0])
+        sequence = net.reshape(add_lstm(net, net.rng, image, 5, scale=scale), 1, 80)
+        filtered = add_svdf(net, net.rng, net.dense(sequence, 40), 7, rank=2)
+        graph = fuse(read_tflite_bytes(net.finish([source], [net.dense(filtered, 9)]), "net", "net"))
+        runs: list[dict[int, np.ndarray]] = []
+        for _ in range(3):
+            given = net.rng.integers(-128, 128, (1, 4, 4, 4)).astype(np.int8)
+            runs.append(run_graph(graph, [given], runs[-1] if runs else None))
+        plan = make_plan(graph, PART)
+        _play_runs(graph, plan, runs, seed)
+        states = [b for b in plan.buffers if b.role == "state"]
+        assert sorted(b.size_bytes for b in states) == [5, 10, 112]
+        assert {(b.first_step, b.last_step) for b in states} == {(-1, len(plan.steps))}
+        assert len(plan.variables) == 3
 
 
 def test_playing_finds_an_arena_that_is_wrong() -> None:

@@ -67,6 +67,7 @@ def test_operators_are_those_of_the_file_once_each() -> None:
         ("RELU6", "Relu6"),
         ("SPACE_TO_BATCH_ND", "SpaceToBatchNd"),
         ("SPLIT_V", "SplitV"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "UnidirectionalSequenceLSTM"),
         ("TRANSPOSE_CONV", "TransposeConv"),
         ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighbor"),
     ],

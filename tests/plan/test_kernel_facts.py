@@ -27,6 +27,7 @@ from generator.plan.kernels.fully_connected import (
 )
 from generator.plan.kernels.layers_16 import columns_16_scratch_bytes
 from generator.plan.kernels.linear_add import LinearAdd, linear_add
+from generator.plan.kernels.recurrent import lstm_scratch_bytes, svdf_scratch_bytes
 from generator.plan.kernels.winograd import winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
@@ -56,6 +57,9 @@ int main(void)
         const struct fc_winograd winograd = {.input_channels = c, .group = 2 * h};
         printf("%d ", (int)fc_winograd_scratch_size(&winograd, true));
         printf("%d ", (int)fc_winograd_scratch_size(&winograd, false));
+        const struct fc_lstm lstm = {.depth = h * c, .units = out};
+        const struct fc_svdf svdf = {.depth = h * c};
+        printf("%d %d ", (int)fc_lstm_scratch_size(&lstm), (int)fc_svdf_scratch_size(&svdf));
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
         tiled.output_width *= 2;
         tiled.window_height = tiled.window_width = 2;
@@ -97,6 +101,8 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
             winograd_scratch_bytes(c, 2 * h, stored=True),
             winograd_scratch_bytes(c, 2 * h, stored=False),
+            lstm_scratch_bytes(h * c, out),
+            svdf_scratch_bytes(h * c),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
             columns_16_scratch_bytes(depth),

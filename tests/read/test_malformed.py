@@ -24,6 +24,7 @@ from tests.plan.networks import Network, edited, every_operator
 from tests.support import models
 from tests.support.cli import ROOT
 from tests.support.models import ModelBuilder
+from tests.support.recurrent import recurrent_network
 
 SHIPPED = (ROOT / "models" / "mask_cnn" / "mask_cnn.tflite").read_bytes()
 PART = load_board("nucleo_h743zi2").part
@@ -88,7 +89,10 @@ def _shape_of(graph: Graph) -> object:
     )
 
 
-@pytest.mark.parametrize(("seed", "count", "data"), [(1, 3000, SHIPPED), (2, 3000, every_operator())])
+@pytest.mark.parametrize(
+    ("seed", "count", "data"),
+    [(1, 3000, SHIPPED), (2, 3000, every_operator()), (3, 3000, recurrent_network())],
+)
 def test_mutants_are_planned_or_refused(seed: int, count: int, data: bytes) -> None:
     rng, places = random.Random(seed), _structure(data)
     planned: set[object] = set()
@@ -363,7 +367,8 @@ MISTAKES: dict[str, tuple[Callable[[Any], None], tuple[str, ...]]] = {
     "one input": (one_input, ("operator 2 ADD", "1 inputs, needs 2")),
     "two outputs": (two_outputs, ("operator 2 ADD", "2 outputs, needs 1")),
     "sparse": (sparse, ("tensor 1 't1'", "sparse")),
-    "variable": (of_operand(CONV, 0, isVariable=True), ("tensor 0 't0'", "variable")),
+    "variable input": (of_operand(CONV, 0, isVariable=True), ("input 't0'", "variable")),
+    "variable": (of_operand(ADD, 1, isVariable=True), ("operator 2 ADD", "variable", "SVDF")),
     "input twice": (input_listed_twice, ("'t0'", "2 times")),
     "output is the input": (output_is_input, ("'t0'", "does not depend")),
     "no outputs": (no_outputs, ("0 outputs",)),
@@ -380,6 +385,86 @@ def test_mistake_is_named(mistake: str) -> None:
     problems = problems_of(edited(every_operator(), change))
     assert any(all(word in problem for word in words) for problem in problems), problems
     assert all("malformed" not in problem for problem in problems) or mistake == "no such buffer"
+
+
+LSTM, PRODUCT, SVDF, LOG_SOFTMAX = 0, 1, 3, 4
+HIDDEN, CELL, STATE = 18, 19, 4
+
+
+def peephole(tree: Any) -> None:
+    inputs = [*operator(tree, LSTM).inputs]
+    inputs[9] = inputs[12]
+    operator(tree, LSTM).inputs = inputs
+
+
+def shared_state(tree: Any) -> None:
+    """A second LSTM over the first one's output, with its state."""
+    graph = tree.subgraphs[0]
+    second = schema.OperatorT()
+    first = operator(tree, LSTM)
+    second.opcodeIndex, second.inputs = first.opcodeIndex, [*first.inputs]
+    second.builtinOptions, second.builtinOptionsType = first.builtinOptions, first.builtinOptionsType
+    output = schema.TensorT()
+    like = graph.tensors[first.outputs[0]]
+    output.name, output.shape, output.type, output.quantization = (
+        "again",
+        like.shape,
+        like.type,
+        like.quantization,
+    )
+    graph.tensors = [*graph.tensors, output]
+    second.outputs = [len(graph.tensors) - 1]
+    graph.operators = [*graph.operators, second]
+
+
+def state_with_values(tree: Any) -> None:
+    data = schema.BufferT()
+    data.data = np.zeros(6, np.uint8)
+    tree.buffers = [*tree.buffers, data]
+    operand(tree, LSTM, HIDDEN).buffer = len(tree.buffers) - 1
+
+
+def state_read_by_another(tree: Any) -> None:
+    operator(tree, LOG_SOFTMAX).inputs = [operator(tree, LSTM).inputs[HIDDEN]]
+    result(tree, LOG_SOFTMAX).shape = [1, 6]
+
+
+RECURRENT_MISTAKES: dict[str, tuple[Callable[[Any], None], tuple[str, ...]]] = {
+    "no variable": (of_operand(LSTM, HIDDEN, isVariable=False), ("operator 0 UNI", "not a variable")),
+    "cells int8": (of_operand(LSTM, CELL, type=schema.TensorType.INT8), ("operator 0 UNI", "not int16")),
+    "cell scale": (quantized(LSTM, CELL, scale=[0.001]), ("operator 0 UNI", "power of two")),
+    "cell zero point": (quantized(LSTM, CELL, zeroPoint=[1]), ("operator 0 UNI", "zero point")),
+    "hidden scale": (quantized(LSTM, HIDDEN, scale=[0.001]), ("operator 0 UNI", "same scale")),
+    "weights of the gates": (
+        of_operand(LSTM, 3, shape=[5, 6]),
+        ("operator 0 UNI", "should have the shape 6x5"),
+    ),
+    "peephole": (peephole, ("operator 0 UNI", "peephole")),
+    "sigmoid": (setting(LSTM, fusedActivationFunction=1), ("operator 0 UNI", "TANH")),
+    "cell clip": (setting(LSTM, cellClip=float("nan")), ("operator 0 UNI", "clip")),
+    "shared state": (shared_state, ("UNIDIRECTIONAL_SEQUENCE_LSTM", "shares its state")),
+    "state with values": (state_with_values, ("variable with values",)),
+    "state read by another": (state_read_by_another, ("operator 4 LOG_SOFTMAX", "variable")),
+    "product's depth": (setting(PRODUCT, adjY=False), ("operator 1 BATCH_MATMUL", "do not fit")),
+    "product's result": (of_operand(2, 0, shape=[1, 4, 3]), ("operator 1 BATCH_MATMUL", "1x4x4")),
+    "rank": (setting(SVDF, rank=3), ("operator 3 SVDF", "rank 3")),
+    "state's type": (
+        of_operand(SVDF, STATE, type=schema.TensorType.INT32),
+        ("operator 3 SVDF", "int8 or int16"),
+    ),
+    "state's shape": (of_operand(SVDF, STATE, shape=[1, 39]), ("operator 3 SVDF", "do not fit")),
+    "relu6": (setting(SVDF, fusedActivationFunction=3), ("operator 3 SVDF", "RELU")),
+    "log softmax": (quantized(LOG_SOFTMAX, 0, scale=[1e-9]), ("operator 4 LOG_SOFTMAX", "scale")),
+}
+
+
+@pytest.mark.parametrize("mistake", RECURRENT_MISTAKES)
+def test_mistake_with_state_is_named(mistake: str) -> None:
+    change, words = RECURRENT_MISTAKES[mistake]
+    assert problems_of(recurrent_network()) == ()
+    problems = problems_of(edited(recurrent_network(), change))
+    assert any(all(word in problem for word in words) for problem in problems), problems
+    assert all("malformed" not in problem for problem in problems)
 
 
 def test_all_mistakes_are_listed_at_once() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy as np
 from generator.assets import firmware_dir
 from generator.emulator import Machine
 from generator.fuse import fuse
-from generator.graph import Graph, Reshape
+from generator.graph import Graph, Operator, Reshape
 from generator.plan.kernels import KERNELS, Candidate
 from generator.read import read_tflite_bytes
 from generator.reference import run_graph
@@ -101,6 +102,8 @@ class Case:
     """Position of the input that the output overlaps and by how much it starts below; None: alone."""
     expected: np.ndarray | None = None
     """What NumPy makes of it."""
+    state: tuple[bytes, ...] = ()
+    state_after: tuple[bytes, ...] = ()
 
     @property
     def values(self) -> list[int]:
@@ -145,7 +148,7 @@ def driver_source(candidate: Candidate) -> str:
     arguments = list(regions)
     if candidate.inputs_as_list:
         arguments = [f"(const {candidate.input_types[0]} *const[]){{{', '.join(regions)}}}"]
-    types = [f"const {t.c_type}" for t in candidate.tables]
+    types = [*candidate.state_types, *(f"const {t.c_type}" for t in candidate.tables)]
     types += [candidate.scratch_type] if candidate.scratch_bytes else []
     types.append(candidate.output_type)
     arguments += [f"({t} *)(blob + at[{len(regions) + i}])" for i, t in enumerate(types)]
@@ -176,6 +179,7 @@ class Blob:
 
     data: bytes
     regions: tuple[tuple[int, int], ...]
+    state: tuple[tuple[int, int], ...]
     output: tuple[int, int]
 
     @property
@@ -188,7 +192,7 @@ class Blob:
 def _blob(case: Case) -> Blob:
     """Every argument in a region of its own; an output that overlaps the first input, in one with it."""
     candidate = case.candidate
-    parts = [*case.inputs, *(table_bytes(t) for t in candidate.tables)]
+    parts = [*case.inputs, *case.state, *(table_bytes(t) for t in candidate.tables)]
     if candidate.scratch_bytes:
         parts.append(b"\xa5" * candidate.scratch_bytes)
     arguments = len(parts) + 1
@@ -206,8 +210,12 @@ def _blob(case: Case) -> Blob:
     starts = [start for start, _ in regions]
     if case.over is not None:
         starts.insert(position, starts[-1] + distance)
+    state = regions[
+        len(regions) - 1 - bool(candidate.scratch_bytes) - len(candidate.tables) - len(case.state) :
+    ]
     head = struct.pack(f"<{arguments + len(case.values)}i", *starts, *case.values)
-    return Blob(head + body, tuple(regions), (starts[-1], starts[-1] + case.output_bytes))
+    output = (starts[-1], starts[-1] + case.output_bytes)
+    return Blob(head + body, tuple(regions), tuple(state[: len(case.state)]), output)
 
 
 def table_bytes(table: object) -> bytes:
@@ -325,23 +333,27 @@ def _compile(command: list[str], source: Path, program: Path, libraries: list[st
 
 
 def _output(case: Case, blob: Blob, after: bytes) -> bytes:
-    """The output, after a check that nothing but output and scratch was written."""
+    """The output, after a check that nothing but state, output and scratch was written, and of the state."""
+    for (start, end), expected in zip(blob.state, case.state_after, strict=True):
+        assert after[start:end] == expected, f"the state after {case.candidate.function}"
     writable = blob.regions[-2:] if case.candidate.scratch_bytes else blob.regions[-1:]
     position = 0
-    for start, end in (*writable, (len(after), len(after))):
+    for start, end in (*blob.state, *writable, (len(after), len(after))):
         assert after[position:start] == blob.data[position:start], "the kernel wrote where it must not"
         position = end
     start, end = blob.output
     return after[start:end]
 
 
-def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]:
+def cases_of(
+    model: bytes, inputs: list[np.ndarray], before: Mapping[int, np.ndarray] | None = None
+) -> tuple[Graph, list[Case]]:
     """Every operator of the model, after fusing, with each kernel that can run it, wherever it can write.
 
-    Without ``inputs``, only what there is to run.
+    Without ``inputs``, only what there is to run. ``before``: what an earlier run gave.
     """
     graph = fuse(read_tflite_bytes(model, "case", "case"))
-    values = run_graph(graph, inputs) if inputs else {}
+    values = run_graph(graph, inputs, before) if inputs else {}
     cases = []
     for operator in graph.operators:
         if isinstance(operator.attributes, Reshape):
@@ -350,11 +362,20 @@ def cases_of(model: bytes, inputs: list[np.ndarray]) -> tuple[Graph, list[Case]]
         sources = list(graph.activations_in(operator))
         data = tuple(np.ascontiguousarray(values[t.index]).tobytes() for t in sources if t.index in values)
         expected = values[result.index] if inputs else np.empty(0)
+        state, after = _state_bytes(graph, operator, before), _state_bytes(graph, operator, values or None)
         for candidate in KERNELS[type(operator.attributes)](graph, operator):
             fits = [p for p in candidate.in_place if result.size_bytes <= sources[p].size_bytes]
             below = [] if candidate.overlap_bytes is None else [(0, candidate.overlap_bytes)]
             cases += [
-                Case(candidate, data, result.size_bytes, over, expected)
+                Case(candidate, data, result.size_bytes, over, expected, state, after)
                 for over in (None, *((p, 0) for p in fits), *below)
             ]
     return graph, cases
+
+
+def _state_bytes(
+    graph: Graph, operator: Operator, values: Mapping[int, np.ndarray] | None
+) -> tuple[bytes, ...]:
+    """What the operator's variables hold after a run that gave ``values``; None: before the first."""
+    tensors = [graph.tensors[i] for i in operator.state]
+    return tuple((t.initial if values is None else values[t.index]).tobytes() for t in tensors)

@@ -40,8 +40,10 @@ class ModelBuilder:
         axis: int = 0,
         data: np.ndarray | None = None,
         name: str | None = None,
+        variable: bool = False,
     ) -> int:
         tensor = schema.TensorT()
+        tensor.isVariable = variable
         tensor.name = name or f"t{len(self.tensors)}"
         tensor.shape = list(shape)
         tensor.type = TYPES[dtype]

@@ -20,6 +20,7 @@ from generator.graph import (
     Graph,
     LogSoftmax,
     Lookup,
+    Lstm,
     Operator,
     Pad,
     Pool2D,
@@ -29,6 +30,7 @@ from generator.graph import (
     ResizeBilinear,
     Select,
     Softmax,
+    Svdf,
     TransposeConv,
     Unary,
     View,
@@ -49,6 +51,7 @@ from generator.plan.kernels.layers_16 import (
 from generator.plan.kernels.matmul import batch_matmul
 from generator.plan.kernels.movement import concatenation, pad, select, view
 from generator.plan.kernels.pooling import pool_2d
+from generator.plan.kernels.recurrent import lstm, svdf
 from generator.plan.kernels.reduction import reduce
 from generator.plan.kernels.resizing import resize_bilinear
 from generator.plan.kernels.transpose_conv import transpose_conv
@@ -74,6 +77,8 @@ KERNELS: Registry = {
     TransposeConv: _either(transpose_conv, transpose_conv_16),
     FullyConnected: _either(fully_connected, fully_connected_16),
     BatchMatMul: batch_matmul,
+    Lstm: lstm,
+    Svdf: svdf,
     Pool2D: pool_2d,
     Add: add,
     Binary: binary,

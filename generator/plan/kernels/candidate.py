@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kernel that can run an operator. Arguments are input(s), ``tables``, scratch if any, output."""
+    """A kernel that can run an operator. Arguments are inputs, state, ``tables``, scratch if any, output."""
 
     name: str
     function: str
@@ -48,6 +50,8 @@ class Candidate:
     scratch_type: str = ""
     input_types: tuple[str, ...] = ("int8_t",)
     """Of the inputs that are no constants."""
+    state_types: tuple[str, ...] = ()
+    """Of the variables that it reads and writes."""
     inputs_as_list: bool = False
     """The inputs come as one array of pointers."""
     output_type: str = "int8_t"
@@ -182,10 +186,10 @@ def down_channels(
     )
 
 
-def channel_table(biases: list[int], multipliers: tuple[Multiplier, ...]) -> Table:
+def channel_table(biases: list[int], multipliers: tuple[Multiplier, ...], prefix: str = "") -> Table:
     """``struct fc_channel`` of each output channel."""
     return Table(
-        "channels",
+        f"{prefix}channels",
         "struct fc_channel",
         len(biases),
         len(biases) * _CHANNEL_BYTES,
@@ -194,9 +198,16 @@ def channel_table(biases: list[int], multipliers: tuple[Multiplier, ...]) -> Tab
     )
 
 
-def weight_table(packed: NDArray[np.int8], comment: str) -> Table:
+def weight_table(packed: NDArray[np.int8], comment: str, prefix: str = "") -> Table:
     """Packed weights."""
-    return Table("weights", "int8_t", packed.size, packed.size, number_lines(packed.tolist()), comment)
+    return Table(
+        f"{prefix}weights", "int8_t", packed.size, packed.size, number_lines(packed.tolist()), comment
+    )
+
+
+def integer_table(suffix: str, values: Sequence[int], comment: str) -> Table:
+    """int32 values."""
+    return Table(suffix, "int32_t", len(values), 4 * len(values), number_lines(values), comment)
 
 
 def activation_bounds(graph: Graph, operator: Operator, activation: Activation) -> tuple[int, int]:
@@ -262,7 +273,7 @@ def windows_inside(
     )
 
 
-def fold_zero_point(weights: NDArray[np.int8], biases: list[int], zero_point: int) -> list[int]:
+def fold_zero_point(weights: NDArray[np.integer[Any]], biases: list[int], zero_point: int) -> list[int]:
     """Biases for activations multiplied as stored; ``weights`` is (channels, depth). Wraps to int32."""
     totals = weights.astype(np.int64).sum(axis=1).tolist()
     return [wrap_int32(b - zero_point * t) for b, t in zip(biases, totals, strict=True)]

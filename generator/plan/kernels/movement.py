@@ -9,8 +9,7 @@ import numpy as np
 
 from generator.graph import Concatenation, DType, Graph, Operator, Pad, Select, View, merged_view, row_major
 from generator.plan.cost import Work
-from generator.plan.kernels.candidate import Candidate, Params, Table, fields
-from generator.plan.packing import number_lines
+from generator.plan.kernels.candidate import Candidate, Params, fields, integer_table
 
 AXES = 5
 _WORD = 4
@@ -75,7 +74,7 @@ def concatenation(graph: Graph, operator: Operator) -> list[Candidate]:
             params=fields(outer=attributes.outer, inputs=len(runs)),
             why=f"{attributes.outer} times {len(runs)} runs",
             work=_work(attributes.outer * len(runs), sum(runs) // len(runs)),
-            tables=(_offsets("runs", runs, "bytes of each input"),),
+            tables=(integer_table("runs", runs, "bytes of each input"),),
             input_types=("uint8_t",) * len(runs),
             inputs_as_list=True,
             output_type="uint8_t",
@@ -104,8 +103,8 @@ def select(graph: Graph, operator: Operator) -> list[Candidate]:
             why=f"{runs} runs of {run} B",
             work=_work(runs, run),
             tables=(
-                _offsets("rows", rows, "where rows of runs begin, bytes"),
-                _offsets("columns", columns, "where runs begin within a row, bytes"),
+                integer_table("rows", rows, "where rows of runs begin, bytes"),
+                integer_table("columns", columns, "where runs begin within a row, bytes"),
             ),
             input_types=("uint8_t",),
             output_type="uint8_t",
@@ -144,7 +143,3 @@ def _repeated(value: int, dtype: DType) -> int:
 def _work(runs: int, run: int, filled: int = 0) -> Work:
     words, rest = divmod(run, _WORD)
     return Work(outputs=filled, calls=runs, gathered=runs * words, singly=runs * rest)
-
-
-def _offsets(suffix: str, values: tuple[int, ...], comment: str) -> Table:
-    return Table(suffix, "int32_t", len(values), 4 * len(values), number_lines(values), comment)

@@ -20,6 +20,7 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(ArgMax)
     STAND_IN_ADD(ArgMin)
     STAND_IN_ADD(AveragePool2D)
+    STAND_IN_ADD(BatchMatMul)
     STAND_IN_ADD(BatchToSpaceNd)
     STAND_IN_ADD(BroadcastTo)
     STAND_IN_ADD(Ceil)
@@ -40,6 +41,7 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(LeakyRelu)
     STAND_IN_ADD(Log)
     STAND_IN_ADD(Logistic)
+    STAND_IN_ADD(LogSoftmax)
     STAND_IN_ADD(MaxPool2D)
     STAND_IN_ADD(Maximum)
     STAND_IN_ADD(Mean)
@@ -76,9 +78,11 @@ template <unsigned int tOpCount> class MicroMutableOpResolver : public MicroOpRe
     STAND_IN_ADD(StridedSlice)
     STAND_IN_ADD(Sub)
     STAND_IN_ADD(Sum)
+    STAND_IN_ADD(Svdf)
     STAND_IN_ADD(Tanh)
     STAND_IN_ADD(Transpose)
     STAND_IN_ADD(TransposeConv)
+    STAND_IN_ADD(UnidirectionalSequenceLSTM)
     STAND_IN_ADD(Unpack)
 #undef STAND_IN_ADD
 
