@@ -148,6 +148,15 @@ def test_a_model_that_begins_with_nhwc_stays_as_it_is() -> None:
     assert compared.steps <= 1.01
 
 
+@pytest.mark.parametrize("across", [False, True], ids=["as it is", "transposed"])
+def test_a_product_of_two_tensors_reads_one_across_instead_of_moving_it(across: bool) -> None:
+    network = Network({"x": (1, 5, 8), "y": (1, 6, 8) if across else (1, 8, 6)})
+    second = network.op("Transpose", "y", perm=[0, 2, 1]) if across else "y"
+    compared = compare(network, network.quantized(network.op("MatMul", "x", second)))
+    assert compared.operators == ("BATCH_MATMUL",)
+    assert compared.steps <= 1.01
+
+
 @pytest.mark.parametrize("axis", [1, 2, 3])
 def test_parts_of_any_axis_are_split_and_joined(axis: int) -> None:
     network = Network({"x": (1, 6, 4, 6)})
