@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from generator.assets import models_dir
 from generator.convert import convert_onnx
-from generator.errors import UsageError
+from generator.errors import ModelError, UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,6 +28,7 @@ else:
 
 _SUFFIX = ".tflite"
 ONNX_SUFFIX = ".onnx"
+_MAX_FILE_BYTES = 64 << 20  # of any format; what reads one knows better
 _SUFFIXES = (_SUFFIX, ONNX_SUFFIX)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -144,10 +145,12 @@ def shipped_models() -> tuple[str, ...]:
 def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
     """The model that ``model`` names: a .tflite or .onnx file, a folder that holds one, or a shipped model.
 
-    Raises UsageError naming what is there instead, ModelError if an .onnx file cannot be converted.
+    Raises UsageError naming what is there instead, ModelError if a file is too large or cannot be converted.
     """
     path = _model_path(model)
     try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ModelError(str(path), [f"the file is larger than {_MAX_FILE_BYTES >> 20} MiB"])
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read model {path}: {error.strerror}") from error

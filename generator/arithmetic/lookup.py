@@ -92,7 +92,7 @@ def _logistic(_: Unary, source: Tensor, result: Tensor) -> Output:
 
     def output(x: int) -> int:
         if abs(x) >= radius:
-            return -128 if x < 0 else 127
+            return -128 if x <= -radius else 127
         return rounding_shift_right(logistic(scale_by(x, multiplier), _INPUT_BITS), 23) - 128
 
     return output
@@ -104,15 +104,16 @@ def _tanh(_: Unary, source: Tensor, result: Tensor) -> Output:
 
     def output(x: int) -> int:
         if abs(x) >= radius:
-            return -128 if x < 0 else 127
+            return -128 if x <= -radius else 127
         return rounding_shift_right(tanh(scale_by(x, multiplier), _INPUT_BITS), 24)
 
     return output
 
 
 def _curve_input(source: Tensor) -> tuple[Multiplier, int]:
-    multiplier = quantize_multiplier(source.quant.scale * (1 << (31 - _INPUT_BITS)))
-    return multiplier, input_radius(_INPUT_BITS, max(multiplier.shift, 0))
+    real = source.quant.scale * (1 << (31 - _INPUT_BITS))
+    _, shift = math.frexp(real)  # not saturated, as a multiplier's is
+    return quantize_multiplier(real), input_radius(_INPUT_BITS, max(shift, 0))
 
 
 def _elu(_: Unary, source: Tensor, result: Tensor) -> Output:
@@ -121,7 +122,8 @@ def _elu(_: Unary, source: Tensor, result: Tensor) -> Output:
 
     def output(x: int) -> int:
         real = np.float32(source.quant.scale) * np.float32(x)
-        curved = np.exp(real) - np.float32(1) if real < 0 else real
+        # NumPy's own exponential of float32 is not the C library's, which is rounded correctly nearly always.
+        curved = np.float32(math.exp(real)) - np.float32(1) if real < 0 else real
         return round_half_away(float(curved * inverse)) + result.quant.zero_point
 
     return output
@@ -140,12 +142,17 @@ def _hard_swish(_: Unary, source: Tensor, result: Tensor) -> Output:
         gate = _high_mul_16(gate, _sixteen(gating.mantissa))
         if gating.shift > 0:
             gate = _saturate_16(gate << 1)
-        gate = rounding_shift_right(gate, max(-gating.shift, 0))
+        gate = _rounding_shift_right_16(gate, max(-gating.shift, 0))
         gate = (gate + (1 << 15)) >> 1
         product = int(gate * scaled / (1 << 15))  # towards zero, exact in a double
-        return rounding_shift_right(product, max(-scaling.shift, 0)) + result.quant.zero_point
+        return _rounding_shift_right_16(product, max(-scaling.shift, 0)) + result.quant.zero_point
 
     return output
+
+
+def _rounding_shift_right_16(value: int, exponent: int) -> int:
+    """gemmlowp's ``RoundingDivideByPOT`` of 16 bits, whose mask for more than 15 is -1, and so its half."""
+    return rounding_shift_right(value, exponent) if exponent <= 15 else (1 if value >= 0 else -1)
 
 
 def _sixteen(mantissa: int) -> int:

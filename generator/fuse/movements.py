@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Attributes, Graph, Operator, Reshape, View, merged_view
+from generator.graph import COPY_LOOPS, Attributes, Graph, Operator, Reshape, View, merged_view
 
 _MAX_ELEMENTS = 1 << 20  # what is worth trying out element by element
-_MAX_AXES = 5
 
 
 def merge_views(graph: Graph) -> Graph:
@@ -70,4 +69,4 @@ def _as_view(taken: NDArray[np.int64], name: str) -> View | None:
         strides.insert(0, step)
         taken = rows[:, 0]
     view = merged_view(name, first, counts, strides)
-    return view if len(view.counts) <= _MAX_AXES else None
+    return view if view.loops <= COPY_LOOPS else None

@@ -27,7 +27,9 @@ from generator.graph.layers import (
     TransposeConv,
 )
 from generator.graph.movement import (
+    COPY_LOOPS,
     MOVEMENTS,
+    PAIR_LOOPS,
     Concatenation,
     Pad,
     Reshape,
@@ -35,6 +37,7 @@ from generator.graph.movement import (
     View,
     concatenation,
     merged_view,
+    paired_axes,
     row_major,
 )
 from generator.graph.recurrent import Lstm, Svdf
@@ -42,7 +45,9 @@ from generator.graph.tensors import DType, Graph, Operator, Quantization, Tensor
 from generator.graph.work import operator_macs, operator_parameters
 
 __all__ = [
+    "COPY_LOOPS",
     "MOVEMENTS",
+    "PAIR_LOOPS",
     "Activation",
     "Add",
     "Attributes",
@@ -83,5 +88,6 @@ __all__ = [
     "merged_view",
     "operator_macs",
     "operator_parameters",
+    "paired_axes",
     "row_major",
 ]

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
 from generator.graph.attributes import Attributes
 
 Array = NDArray[np.generic]
+COPY_LOOPS = 5
+"""Loops around a run of elements that a copy has at most."""
+PAIR_LOOPS = 4
+"""Loops that a function of two tensors has at most."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class View(Attributes):
         """Every element stays where it is, and the first ones are all that is taken."""
         return self.offset == 0 and self.strides in ((), (1,))
 
+    @property
+    def loops(self) -> int:
+        """Axes, without the innermost where its elements are one run."""
+        return len(self.counts) - (self.strides[-1:] == (1,))
+
     def moved(self, values: Array) -> Array:
         """The elements taken."""
         steps = [stride * values.itemsize for stride in self.strides]
@@ -82,8 +91,8 @@ class Select(Attributes):
 
     def moved(self, values: Array) -> Array:
         """The runs taken."""
-        starts = np.add.outer(np.arange(self.outer) * self.step, np.add.outer(self.rows, self.columns))
-        taken: Array = values[starts[..., None] + np.arange(self.run)].reshape(-1)
+        runs = sliding_window_view(values.reshape(self.outer, self.step), self.run, axis=1)
+        taken: Array = runs[:, np.add.outer(self.rows, self.columns).reshape(-1)].reshape(-1)
         return taken
 
 
@@ -147,3 +156,24 @@ def merged_view(tflite_name: str, offset: int, counts: Sequence[int], strides: S
         else:
             axes.append((count, stride))
     return View(tflite_name, offset, tuple(c for c, _ in axes), tuple(s for _, s in axes))
+
+
+def paired_axes(
+    first: tuple[int, ...], second: tuple[int, ...], result: tuple[int, ...]
+) -> list[tuple[int, int, int]]:
+    """Count, stride in ``first`` and in ``second`` of as few axes as do, outermost first, where axes of
+    length 1, and missing ones, are repeated as ``result`` needs.
+    """
+    strides = []
+    for shape in (first, second):
+        whole = (1,) * (len(result) - len(shape)) + shape
+        strides.append([0 if n == 1 else s for n, s in zip(whole, row_major(whole), strict=True)])
+    axes: list[tuple[int, int, int]] = []
+    for count, step_a, step_b in zip(result, *strides, strict=True):
+        if count == 1:
+            continue
+        if axes and axes[-1][1:] == (step_a * count, step_b * count):
+            axes[-1] = (axes[-1][0] * count, step_a, step_b)
+        else:
+            axes.append((count, step_a, step_b))
+    return axes

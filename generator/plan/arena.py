@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -124,25 +124,31 @@ def _most_at_once(requests: Sequence[Request]) -> int:
 def _place(requests: Sequence[Request], top: int | None = None) -> dict[str, int]:
     """Each at the lowest offset that is free; with ``top``, what cannot lie at 0 ends there or below."""
     offsets: dict[str, int] = {}
-    placed: list[tuple[int, Segment]] = []
+    # By step, where segments lie: of those that are alive, and of those that begin.
+    alive: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    begun: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     for request in requests:
         # Where a segment would meet one that is alive at the same time.
         forbidden = [
-            (offset + other.offset - mine.end + 1, offset + other.end - mine.offset)
+            (start - mine.end + 1, end - mine.offset)
             for mine in request.segments
-            for offset, other in placed
-            if mine.first_step <= other.last_step and other.first_step <= mine.last_step
+            for step in range(mine.first_step, mine.last_step + 1)
+            for start, end in (alive if step == mine.first_step else begun)[step]
         ]
         position = _lowest(forbidden)
         if top is not None and position > 0:
             highest = _highest(forbidden, top - request.size_bytes)
             position = highest if highest >= 0 else position
         offsets[request.key] = position
-        placed.extend((position, segment) for segment in request.segments)
+        for segment in request.segments:
+            extent = (position + segment.offset, position + segment.end)
+            begun[segment.first_step].append(extent)
+            for step in range(segment.first_step, segment.last_step + 1):
+                alive[step].append(extent)
     return offsets
 
 
-def _lowest(forbidden: Sequence[tuple[int, int]]) -> int:
+def _lowest(forbidden: Iterable[tuple[int, int]]) -> int:
     position = 0
     for start, end in sorted(forbidden):
         if start <= position < end:
@@ -150,7 +156,7 @@ def _lowest(forbidden: Sequence[tuple[int, int]]) -> int:
     return position
 
 
-def _highest(forbidden: Sequence[tuple[int, int]], position: int) -> int:
+def _highest(forbidden: Iterable[tuple[int, int]], position: int) -> int:
     """Negative if there is none from 0 to ``position``."""
     for start, end in sorted(forbidden, key=lambda f: f[1], reverse=True):
         if start <= position < end:

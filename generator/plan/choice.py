@@ -119,7 +119,7 @@ def _best_change(
                 guesses.append((-gain, step, index))
     best: tuple[float, int, int, Layout] | None = None
     for guess, step, index in sorted(guesses):
-        if best is not None and -guess <= best[0]:
+        if layouts.exhausted or (best is not None and -guess <= best[0]):
             break
         changed = list(picked)
         changed[step] = index
@@ -159,7 +159,9 @@ def _alternatives(
     current: Layout,
     goal: Goal,
 ) -> tuple[tuple[Alternative, ...], ...]:
-    """By step. Only what is faster has to be laid out to say why it was not chosen."""
+    """By step. Only what is faster has to be laid out to say why it was not chosen; where too much has been
+    laid out already, the arena is taken to grow by what the step does.
+    """
     arena_bytes = current.packing.size_bytes
     found = []
     for step, (own, pick) in enumerate(zip(options, picked, strict=True)):
@@ -168,8 +170,8 @@ def _alternatives(
         for index, option in enumerate(own):
             if index == pick:
                 continue
-            grows = 0
-            if option.cycles < chosen.cycles:
+            grows = max(option.step_bytes - chosen.step_bytes, 0) if option.cycles < chosen.cycles else 0
+            if option.cycles < chosen.cycles and not layouts.exhausted:
                 changed = [*picked[:step], index, *picked[step + 1 :]]
                 layout = layouts.best(_with(drafts, options, changed), quick=True)
                 grows = layout.packing.size_bytes - arena_bytes

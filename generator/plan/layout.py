@@ -74,11 +74,26 @@ class _Place:
 
 
 class Layouts:
-    """Finds small layouts of a graph's drafts, and remembers which take-overs were good. Deterministic."""
+    """Finds small layouts of a graph's drafts, and remembers which take-overs were good. Deterministic.
 
-    def __init__(self, graph: Graph) -> None:
+    Trying grows with the third power of the number of layers, and ends after ``effort`` steps of buffers'
+    lives laid out, which is beyond what 80 convolutions take.
+    """
+
+    def __init__(self, graph: Graph, effort: int = 500_000) -> None:
         self._graph = graph
         self._last: frozenset[int] = frozenset()
+        self._effort = effort
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no more should be tried."""
+        return self._effort <= 0
+
+    def _arranged(self, drafts: Sequence[Draft], take_over: frozenset[int]) -> _Arrangement:
+        arrangement = _Arrangement(self._graph, drafts, take_over)
+        self._effort -= arrangement.life
+        return arrangement
 
     def best(self, drafts: Sequence[Draft], *, quick: bool = False) -> Layout:
         """The smallest layout that trying each take-over with and without finds, from all, none, and the last
@@ -88,9 +103,9 @@ class Layouts:
             d.index for d in drafts if d.chosen.in_place or d.chosen.overlap_bytes is not None
         )
         first, *others = dict.fromkeys((self._last & possible, possible, frozenset()))
-        best = self._climbed(_Arrangement(self._graph, drafts, first), possible, quick=quick)
+        best = self._climbed(self._arranged(drafts, first), possible, quick=quick)
         for start in others:
-            arrangement = _Arrangement(self._graph, drafts, start)
+            arrangement = self._arranged(drafts, start)
             if quick and arrangement.lower_bound_bytes >= best.size_bytes:
                 continue  # packing it would be in vain
             found = self._climbed(arrangement, possible, quick=quick)
@@ -105,7 +120,9 @@ class Layouts:
         while improved:
             improved = False
             for index in sorted(possible):
-                other = _Arrangement(self._graph, best.drafts, best.take_over ^ {index})
+                if self.exhausted:
+                    return best
+                other = self._arranged(best.drafts, best.take_over ^ {index})
                 if other.lower_bound_bytes < best.size_bytes and other.size_bytes < best.size_bytes:
                     best, improved = other, True
         return best
@@ -130,6 +147,11 @@ class _Arrangement:
             for d in drafts
             if d.chosen.scratch_bytes
         ]
+
+    @property
+    def life(self) -> int:
+        """Steps that all its buffers live through."""
+        return sum(request.step_count for request in self._requests)
 
     @cached_property
     def lower_bound_bytes(self) -> int:

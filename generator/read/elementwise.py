@@ -6,6 +6,7 @@ import tflite
 
 from generator.arithmetic.slopes import STRAIGHT
 from generator.graph import (
+    PAIR_LOOPS,
     Activation,
     Add,
     Binary,
@@ -18,6 +19,7 @@ from generator.graph import (
     Tensor,
     Unary,
     UnaryKind,
+    paired_axes,
 )
 from generator.read.activations import fused_activation
 from generator.read.node import MAX_RANK, Node, Piece
@@ -39,6 +41,7 @@ _CONVERSIONS = {
     (DType.INT8, DType.UINT8),
 }
 _BINARY_16 = (BinaryKind.SUB, BinaryKind.MUL, BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
+_PRODUCTS = (BinaryKind.MUL, BinaryKind.PRELU, BinaryKind.SQUARED_DIFFERENCE)
 _UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 
 
@@ -105,6 +108,11 @@ def binary(node: Node, kind: BinaryKind) -> list[Piece]:
     good = node.quantized(first, second, result) and _broadcasts(node)
     wide = first.dtype is DType.INT16
     good = good and node.require(not wide or kind in _BINARY_16, f"{first} is int16, int8 expected")
+    if good and kind is not BinaryKind.DIV:
+        larger = max(first.quant.scale, second.quant.scale)
+        good = node.multiplies_by(
+            larger * (max(larger, 1.0) if kind in _PRODUCTS else 1.0) / result.quant.scale
+        )
     if good and kind in _UNSCALED:
         good = node.same_quantization(first, result) and node.same_quantization(second, result)
     return node.whole(Binary(kind, activation)) if good else []
@@ -123,6 +131,10 @@ def _broadcasts(node: Node) -> bool:
             not (first.is_constant and second.is_constant), f"{first} and {second} are both constant"
         )
         and node.result_shape([max(a, b) for a, b in zip(*shapes, strict=True)])
+        and node.require(
+            len(paired_axes(first.shape, second.shape, node.outputs[0].shape)) <= PAIR_LOOPS,
+            f"{first} and {second} repeat along too many axes by turns: repeat one with BROADCAST_TO before",
+        )
     )
 
 

@@ -15,6 +15,7 @@ from generator.graph import (
     Padding,
     Pool2D,
     PoolKind,
+    Quantization,
     Tensor,
     TransposeConv,
     concatenation,
@@ -58,6 +59,7 @@ def _weights_and_bias(
         good &= node.require(
             not any(quantization.zero_points), f"weights {weights} have a zero point other than 0"
         )
+        good &= node.multiplies_by(_factor(source, quantization, node.outputs[0]))
     else:
         good = False
     if bias is not None:
@@ -82,6 +84,11 @@ def _scales_16(node: Node, source: Tensor, weights: Tensor) -> bool:
     return node.require(
         scale < _MAX_SCALE_16, f"multiplies sums by {scale:.3g}, less than {_MAX_SCALE_16} expected"
     )
+
+
+def _factor(source: Tensor, weights: Quantization, result: Tensor) -> float:
+    """The greatest by which sums are multiplied."""
+    return source.quant.scale * max(weights.scales) / result.quant.scale
 
 
 def _resolve_padding(
@@ -213,6 +220,7 @@ def _units(node: Node, parameter: Tensor, units: slice) -> Tensor:
         quantization = replace(
             quantization, scales=quantization.scales[units], zero_points=quantization.zero_points[units]
         )
+    node.budget.made(values.nbytes)
     shape = (values.shape[0], *parameter.shape[1:])
     part = node.intermediate(parameter, shape, f"units {units.start} to {units.stop - 1}")
     return replace(part, data=values.tobytes(), quantization=quantization)
@@ -297,7 +305,9 @@ def fully_connected(node: Node) -> list[Piece]:
         return []
     units, depth = weights.shape
     good = node.require(
-        source.element_count % depth == 0 and result.element_count == source.element_count // depth * units,
+        source.element_count % depth == 0
+        and result.element_count == source.element_count // depth * units
+        and result.shape[-1:] == (units,),
         f"weights {weights} do not fit input {source} and output {result}",
     ) and node.require(
         depth <= MAX_ACCUMULATIONS, f"sums {depth} products, at most {MAX_ACCUMULATIONS} supported"

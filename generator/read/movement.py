@@ -9,15 +9,19 @@ import tflite
 
 from generator.graph import (
     Attributes,
+    DType,
     Pad,
     Reshape,
     Select,
     Tensor,
     concatenation,
-    merged_view,
     row_major,
 )
 from generator.read.node import Node, Piece
+
+MAX_PARTS = 256  # inputs of a concatenation, outputs of a split
+MAX_INDICES = 1 << 16
+_PADDED = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32)
 
 
 def reshape(node: Node) -> list[Piece]:
@@ -89,31 +93,43 @@ def strided_slice(node: Node) -> list[Piece]:
         len(begins) == len(ends) == len(steps) <= rank and 0 not in steps, "has wrong indices"
     ):
         return []
-    starts, counts, strides, shape = [], [], [], []
-    for axis, length in enumerate(source.shape):
-        if axis >= len(begins):
-            taken, shrinks = range(length), False
+    taken = [range(length) for length in source.shape]
+    shrunk = {axis for axis in range(len(begins)) if options.ShrinkAxisMask() >> axis & 1}
+    for axis, step in enumerate(steps):
+        begin = None if options.BeginMask() >> axis & 1 else begins[axis]
+        end = None if options.EndMask() >> axis & 1 else ends[axis]
+        if axis in shrunk:
+            taken[axis] = _one_index(node, axis, begin, step)
         else:
-            shrinks = bool(options.ShrinkAxisMask() >> axis & 1)
-            begin = None if options.BeginMask() >> axis & 1 else begins[axis]
-            end = None if options.EndMask() >> axis & 1 else ends[axis]
-            if shrinks:
-                first = begins[axis] + (length if begins[axis] < 0 else 0)
-                taken = range(first, first + 1) if 0 <= first < length else range(0)
-            else:
-                taken = range(length)[slice(begin, end, steps[axis])]
-        if not node.require(len(taken) > 0, f"takes nothing along axis {axis} of {source}"):
-            return []
-        starts.append(taken[0])
-        counts.append(len(taken))
-        strides.append(taken.step)
-        shape += [] if shrinks else [len(taken)]
-    return _slice(node, "STRIDED_SLICE", starts, counts, strides, shape)
+            taken[axis] = taken[axis][slice(begin, end, step)]
+    empty = [axis for axis in range(rank) if not taken[axis]]
+    if not node.require(not empty, f"takes nothing along axis {(*empty, 0)[0]} of {source}") or node.problems:
+        return []
+    return _slice(
+        node,
+        "STRIDED_SLICE",
+        [indices[0] for indices in taken],
+        [len(indices) for indices in taken],
+        [indices.step for indices in taken],
+        [len(indices) for axis, indices in enumerate(taken) if axis not in shrunk],
+    )
+
+
+def _one_index(node: Node, axis: int, begin: int | None, step: int) -> range:
+    """The one index of an axis that goes."""
+    if not node.require(
+        begin is not None and step > 0,
+        f"takes one index of axis {axis} with its begin masked or backwards: TFLM and TensorFlow differ",
+    ):
+        return range(1)
+    length = node.operand(0).shape[axis]
+    first = (begin or 0) + (length if (begin or 0) < 0 else 0)
+    return range(first, first + 1) if 0 <= first < length else range(0)
 
 
 def split(node: Node) -> list[Piece]:
     """SPLIT: axis first, equal parts."""
-    if not node.arity((2,), None):
+    if not _splits(node, 2):
         return []
     source, axis = node.operand(1), _axis(node, 0, node.operand(1))
     count = len(node.outputs)
@@ -127,10 +143,10 @@ def split(node: Node) -> list[Piece]:
 
 def split_v(node: Node) -> list[Piece]:
     """SPLIT_V: parts of given lengths, one of them -1 for the rest."""
-    if not node.arity((3,), None):
+    if not _splits(node, 3):
         return []
     source, axis = node.operand(0), _axis(node, 2, node.operand(0))
-    lengths = node.integers(1, "sizes")
+    lengths = node.integers(1, "sizes", MAX_PARTS)
     if axis is None or lengths is None:
         return []
     rest = source.shape[axis] - sum(n for n in lengths if n >= 0)
@@ -146,12 +162,14 @@ def split_v(node: Node) -> list[Piece]:
 
 def unpack(node: Node) -> list[Piece]:
     """UNPACK: one output per index of an axis, which goes."""
-    if not node.arity((1,), None):
+    if not _splits(node, 1):
         return []
     source = node.operand(0)
-    axis = node.axis(node.options(tflite.UnpackOptions).Axis(), len(source.shape))
+    options = node.options(tflite.UnpackOptions)
+    axis = node.axis(options.Axis(), len(source.shape))
     if axis is None or not node.require(
-        source.shape[axis] == len(node.outputs), f"{source} has not {len(node.outputs)} parts"
+        source.shape[axis] == len(node.outputs) == options.Num(),
+        f"{source} has not {len(node.outputs)} parts",
     ):
         return []
     return _parts(node, "UNPACK", source, axis, [1] * len(node.outputs), shrink=True)
@@ -163,8 +181,13 @@ def pack(node: Node) -> list[Piece]:
     if not tensors or not all(node.moves(t, node.outputs[0]) for t in tensors):
         return []
     shape = tensors[0].shape
-    axis = node.axis(node.options(tflite.PackOptions).Axis(), len(shape) + 1)
+    options = node.options(tflite.PackOptions)
+    axis = node.axis(options.Axis(), len(shape) + 1)
     if axis is None or not node.require(all(t.shape == shape for t in tensors), "packs different shapes"):
+        return []
+    if not node.require(
+        options.ValuesCount() == len(tensors), f"packs {len(tensors)}, not as many as it says"
+    ):
         return []
     if not node.result_shape((*shape[:axis], len(tensors), *shape[axis:])):
         return []
@@ -204,7 +227,7 @@ def gather(node: Node) -> list[Piece]:
     options = node.options(tflite.GatherOptions)
     source, result = node.operand(0), node.outputs[0]
     axis = node.axis(options.Axis(), len(source.shape))
-    indices = node.integers(1, "indices")
+    indices = node.integers(1, "indices", MAX_INDICES)
     if axis is None or indices is None or not node.moves(source, result):
         return []
     if not node.require(options.BatchDims() == 0, "batch dimensions are not supported") or not node.require(
@@ -316,18 +339,22 @@ def pad(node: Node, name: str) -> list[Piece]:
         return []
     if not node.result_shape([n + b + a for n, (b, a) in zip(source.shape, around, strict=True)]):
         return []
-    value = 0 if source.quantization is None else source.quant.zero_point
+    value = source.quant.zero_point if source.dtype is DType.INT8 and source.quantization else 0
     if name == "PADV2":
         constant = node.operand(2)
         known = node.require(
             constant.is_constant and constant.element_count == 1 and constant.dtype is source.dtype,
             f"value {constant} must be one constant of the type of {source}",
         )
-        if not known:
+        if not known or not node.require(
+            source.dtype in _PADDED or not any(constant.data or b""),
+            f"pads {source} with another value than 0, supported for {', '.join(t.value for t in _PADDED)}",
+        ):
             return []
         value = int(constant.values.reshape(-1)[0])
     before, after = tuple(b for b, _ in around), tuple(a for _, a in around)
-    return node.whole(Pad(name, source.shape, before, after, value), 1)
+    copied = node.view(name, 0, source.shape, row_major(node.outputs[0].shape))
+    return [] if copied is None else node.whole(Pad(name, source.shape, before, after, value), 1)
 
 
 def mirror_pad(node: Node) -> list[Piece]:
@@ -379,9 +406,18 @@ def _axis(node: Node, position: int, source: Tensor) -> int | None:
     return node.axis(numbers[0], len(source.shape))
 
 
+def _splits(node: Node, inputs: int) -> bool:
+    return node.arity((inputs,), None) and node.require(
+        len(node.outputs) <= MAX_PARTS, f"has {len(node.outputs)} outputs, at most {MAX_PARTS} supported"
+    )
+
+
 def _all_inputs(node: Node) -> list[Tensor]:
     """All inputs of an operator with any number of them; none after noting what is wrong."""
-    good = node.require(0 < len(node.inputs) <= 256 and len(node.outputs) == 1, "needs inputs and one output")
+    good = node.require(
+        0 < len(node.inputs) <= MAX_PARTS and len(node.outputs) == 1,
+        f"has {len(node.inputs)} inputs and {len(node.outputs)} outputs, needs 1 to {MAX_PARTS} and 1",
+    )
     good = good and node.require(None not in node.inputs, "lacks an input that it cannot do without")
     return [t for t in node.inputs if t is not None] if good else []
 
@@ -400,7 +436,10 @@ def _parts(
             output.shape == shape, f"output {output} should have the shape {'x'.join(map(str, shape))}"
         ):
             return []
-        pieces.append(Piece(merged_view(name, first * strides[axis], counts, strides), (source,), output))
+        view = node.view(name, first * strides[axis], counts, strides)
+        if view is None:
+            return []
+        pieces.append(Piece(view, (source,), output))
         first += length
     return pieces
 
@@ -428,7 +467,9 @@ def _view(
 ) -> list[Piece]:
     if not node.result_shape(counts if shape is None else shape):
         return []
-    view = merged_view(name, offset, counts, strides)
+    view = node.view(name, offset, counts, strides)
+    if view is None:
+        return []
     whole = node.operand(0).element_count == node.outputs[0].element_count
     attributes: Attributes = Reshape() if view.is_identity and whole else view
     return node.whole(attributes, 1)

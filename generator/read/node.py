@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.graph import Attributes, DType, Tensor
+from generator.graph import COPY_LOOPS, Attributes, DType, Tensor, View, merged_view
+from generator.read.budget import Budget
 
 MAX_RANK = 8
 _MEANT = (DType.INT8, DType.INT16)  # types whose numbers mean what their scale makes of them
+# Of activations. Beyond, shifts in TFLM's arithmetic leave what C defines.
+MIN_SCALE, MAX_SCALE = 2.0**-40, 2.0**20
+MAX_FACTOR = 2.0**24
 
 
 class LacksOptionsError(Exception):
@@ -31,12 +35,15 @@ class Piece:
 
 @dataclass
 class Node:
-    """``options`` gives the options table as a schema class; ``new_index`` an index for one more tensor."""
+    """``options`` gives the options table as a schema class; ``new_index`` an index for one more tensor;
+    ``budget`` is the file's.
+    """
 
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     options: Callable[[Any], Any]
     new_index: Callable[[], int]
+    budget: Budget
     problems: list[str] = field(default_factory=list)
 
     def require(self, condition: bool, problem: str) -> bool:
@@ -79,18 +86,30 @@ class Node:
             like, index=self.new_index(), name=f"{like.name} ({what})", shape=tuple(shape), data=None
         )
 
-    def integers(self, position: int, what: str) -> tuple[int, ...] | None:
-        """The values of a constant int32 or int64 input; None after noting that they are not known."""
+    def integers(self, position: int, what: str, most: int = 2 * MAX_RANK) -> tuple[int, ...] | None:
+        """The values of a constant int32 or int64 input; None after noting that they are not known, or that
+        they are more than ``most``.
+        """
         tensor = self.operand(position)
         if not self.require(
             tensor.is_constant and tensor.dtype in (DType.INT32, DType.INT64),
             f"{what} {tensor} must be constant integers: they decide about shapes",
         ):
             return None
-        if not self.require(tensor.element_count <= 1 << 16, f"{what} {tensor} has too many values"):
+        if not self.require(tensor.element_count <= most, f"{what} {tensor} has more than {most} values"):
             return None
+        self.budget.entries(tensor.element_count)
         values: NDArray[np.generic] = tensor.values.reshape(-1)
         return tuple(int(v) for v in values)
+
+    def view(self, name: str, offset: int, counts: Sequence[int], strides: Sequence[int]) -> View | None:
+        """Elements in a regular order; None after noting that it takes more loops than kernels have."""
+        view = merged_view(name, offset, counts, strides)
+        good = self.require(
+            view.loops <= COPY_LOOPS,
+            f"moves elements along {view.loops} axes at once, at most {COPY_LOOPS}: split it in two",
+        )
+        return view if good else None
 
     def axis(self, number: int, rank: int) -> int | None:
         """An axis counted from 0; None after noting that there is no such axis."""
@@ -126,10 +145,19 @@ class Node:
         ) and self.quantized_per_tensor(tensor)
 
     def quantized_per_tensor(self, tensor: Tensor) -> bool:
-        """Check for exactly one scale and zero point."""
+        """Check for exactly one scale and zero point, and a scale that activations can have."""
+        quantization = tensor.quantization
+        if quantization is None or quantization.is_per_channel:
+            return self.require(False, f"tensor {tensor} needs one scale and one zero point")
         return self.require(
-            tensor.quantization is not None and not tensor.quantization.is_per_channel,
-            f"tensor {tensor} needs one scale and one zero point",
+            MIN_SCALE <= quantization.scale <= MAX_SCALE,
+            f"tensor {tensor} has the scale {quantization.scale:.3g}, not {MIN_SCALE:.1e} to {MAX_SCALE:.1e}",
+        )
+
+    def multiplies_by(self, factor: float) -> bool:
+        """Check what a sum or product is scaled by: shifts farther than sensible networks need overflow."""
+        return self.require(
+            factor < MAX_FACTOR, f"its scales multiply by {factor:.3g}, less than {MAX_FACTOR:.3g} expected"
         )
 
     def same_quantization(self, first: Tensor, second: Tensor) -> bool:

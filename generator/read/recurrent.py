@@ -183,6 +183,7 @@ def _stacked(node: Node, numbers: Sequence[int]) -> Tensor:
     """Parameters of the four gates one below the other, a scale for each row."""
     parts = [node.operand(i) for i in numbers]
     values = np.concatenate([part.values for part in parts])
+    node.budget.made(values.nbytes)
     tensor = node.intermediate(parts[0], values.shape, "all gates")
     quantization = None
     if parts[0].dtype is DType.INT8:

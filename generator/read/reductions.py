@@ -6,7 +6,7 @@ import math
 
 import tflite
 
-from generator.graph import DType, Reduce, ReduceKind, Tensor, merged_view, row_major
+from generator.graph import DType, Reduce, ReduceKind, Tensor, row_major
 from generator.read.node import MAX_RANK, Node, Piece
 
 _MAX_REDUCED = 1 << 16  # bytes into one: sums less a zero point stay within int32
@@ -68,7 +68,9 @@ def _reduced(
     order = [*kept, *axes]
     strides = row_major(source.shape)
     turned = node.intermediate(source, [source.shape[a] for a in order], "axes in order")
-    view = merged_view("TRANSPOSE", 0, turned.shape, [strides[a] for a in order])
+    view = node.view("TRANSPOSE", 0, turned.shape, [strides[a] for a in order])
+    if view is None:
+        return []
     outer = math.prod(source.shape[a] for a in kept)
     return [
         Piece(view, (source,), turned),

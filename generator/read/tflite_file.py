@@ -15,21 +15,27 @@ import tflite
 
 from generator.errors import ModelError, UsageError
 from generator.graph import MOVEMENTS, DType, Graph, Operator, Quantization, Reshape, Tensor
+from generator.read.budget import (
+    MAX_FILE_BYTES,
+    MAX_OPERATORS,
+    MAX_PROBLEMS,
+    MAX_TENSORS,
+    Budget,
+    MalformedError,
+    TooLargeError,
+)
 from generator.read.dilation import undilate
-from generator.read.node import LacksOptionsError, Node, Piece
+from generator.read.node import MAX_RANK, MAX_SCALE, LacksOptionsError, Node, Piece
 from generator.read.operators import OPERATOR_NAMES, READERS
 from generator.read.shapes import shape_values
 
-_MAX_FILE_BYTES = 64 << 20
-_MAX_ELEMENTS = 1 << 28
+_MAX_ELEMENTS = 1 << 24
+_MAX_NAME = 256
 _MAX_ENDPOINTS = 32  # what the host link keeps track of
 # Quotients and products of two scales, and 6 / scale, stay finite in float32, in which TFLM computes some.
-_MIN_SCALE, _MAX_SCALE = 2.0**-124, 2.0**60
-# A file may refer to one list many times over; all that is read stays within so many times its size.
-_MAX_REPETITION = 16
+_MIN_SCALE, _MAX_SCALE = 2.0**-124, MAX_SCALE
 _INPUT_TYPES = (DType.INT8, DType.UINT8, DType.INT16, DType.FLOAT32)
 _OUTPUT_TYPES = (*_INPUT_TYPES, DType.INT32)
-_MAX_FOLDED = 1 << 16  # elements of a constant that grows when it is moved
 
 _DTYPES = {
     tflite.TensorType.INT8: DType.INT8,
@@ -57,20 +63,15 @@ _BROKEN = (
 )
 
 
+def _text(raw: bytes | None) -> str:
+    """A name that is fit to be printed; what is too long for a name is cut."""
+    text = (raw or b"")[: 4 * _MAX_NAME].decode("utf-8", "replace")[:_MAX_NAME]
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def supported_operators() -> tuple[str, ...]:
     """Names of all operators that can be read, sorted."""
     return tuple(sorted(OPERATOR_NAMES[code] for code in READERS))
-
-
-def _folded(piece: Piece, inputs: Sequence[Tensor | None], output: Tensor) -> Tensor | None:
-    """The output with its values if all that is moved is known and small enough; None otherwise."""
-    known = [t.values.reshape(-1) for t in inputs if t is not None and t.is_constant]
-    movement = piece.attributes
-    if not isinstance(movement, MOVEMENTS) or len(known) < len(inputs):
-        return None
-    if output.element_count > max(_MAX_FOLDED, *(values.size for values in known)):
-        return None
-    return replace(output, data=np.ascontiguousarray(movement.moved(*known)).tobytes())
 
 
 def _unpacked(data: bytes, count: int) -> bytes:
@@ -87,8 +88,6 @@ def read_tflite(path: Path) -> Graph:
     Raises UsageError if there is no such file, ModelError with every problem found if it cannot be used.
     """
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ModelError(str(path), [f"the file is larger than {_MAX_FILE_BYTES >> 20} MiB"])
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read model {path}: {error.strerror}") from error
@@ -97,14 +96,18 @@ def read_tflite(path: Path) -> Graph:
 
 def read_tflite_bytes(data: bytes, name: str, subject: str) -> Graph:
     """Read a model from memory; ``subject`` names it in messages."""
+    if len(data) > MAX_FILE_BYTES:
+        raise ModelError(subject, [f"the file is larger than {MAX_FILE_BYTES >> 20} MiB"])
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelError(subject, ["this is not a .tflite file (no TFL3 identifier)"])
     reader = _Reader(data)
     try:
         graph = reader.graph(name)
+    except TooLargeError as error:
+        raise ModelError(subject, [*reader.problems[:MAX_PROBLEMS], str(error)]) from error
     except _BROKEN as error:
         raise ModelError(
-            subject, [*reader.problems, f"the file is malformed or truncated ({error})"]
+            subject, [*reader.problems[:MAX_PROBLEMS], f"the file is malformed or truncated ({error})"]
         ) from error
     if reader.problems:
         raise ModelError(subject, reader.problems)
@@ -117,8 +120,9 @@ class _Reader:
         self.model = tflite.Model.GetRootAs(data, 0)
         self.problems: list[str] = []
         self._constants: dict[int, bytes] = {}
-        self._left = _MAX_REPETITION * len(data)
+        self._budget = Budget(len(data))
         self._tensor_count = 0
+        self._fixed: set[int] = set()
 
     def graph(self, name: str) -> Graph:
         subgraphs = self.model.SubgraphsLength()
@@ -130,7 +134,7 @@ class _Reader:
         notes = self._notes(subgraph)
         tensors = {
             i: self._tensor(i, subgraph.Tensors(i))
-            for i in range(self._count(subgraph.TensorsLength()))
+            for i in range(self._count(subgraph.TensorsLength(), MAX_TENSORS, "tensors"))
             if i not in notes
         }
         inputs = self._indices(subgraph.InputsAsNumpy(), tensors, "model input")
@@ -143,8 +147,13 @@ class _Reader:
         self._check_endpoints(tensors, "input", inputs)
         self._check_endpoints(tensors, "output", outputs)
         operators: list[Operator] = []
-        for i in range(self._count(subgraph.OperatorsLength())):
+        self._fixed = {*inputs, *(i for i, t in tensors.items() if t.is_constant or t.is_variable)}
+        for i in range(self._count(subgraph.OperatorsLength(), MAX_OPERATORS, "operators")):
             operators.extend(self._operator(i, subgraph.Operators(i), tensors))
+            if len(operators) > MAX_OPERATORS:
+                raise TooLargeError(f"its groups and splits make more than {MAX_OPERATORS} operators")
+            if len(self.problems) > MAX_PROBLEMS:
+                raise TooLargeError(f"has more than {MAX_PROBLEMS} problems; reading stopped at operator {i}")
         operators, wrong = undilate(operators, tensors, outputs)
         self.problems.extend(wrong)
         if not self.problems:
@@ -155,23 +164,19 @@ class _Reader:
     def _notes(self, subgraph: Any) -> set[int]:
         """Tensors that hold nothing, but scales of what goes on within an operator."""
         notes: set[int] = set()
-        for i in range(self._count(subgraph.OperatorsLength())):
+        for i in range(self._count(subgraph.OperatorsLength(), MAX_OPERATORS, "operators")):
             numbers = subgraph.Operators(i).IntermediatesAsNumpy()
             if not isinstance(numbers, int):
-                self._spend(len(numbers))
+                self._budget.entries(len(numbers))
                 notes.update(int(n) for n in numbers)
         return notes
 
-    def _count(self, length: int) -> int:
+    def _count(self, length: int, most: int, what: str) -> int:
         if length > len(self.data) // 4:
-            raise ValueError(f"a list of {length} entries is longer than the file")
+            raise MalformedError(f"a list of {length} entries is longer than the file")
+        if length > most:
+            raise TooLargeError(f"has {length} {what}, at most {most} are supported")
         return length
-
-    def _spend(self, count: int) -> None:
-        """Bounds what aliasing lists can cost."""
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("its lists add up to many times the file")
 
     def _check_endpoints(self, tensors: dict[int, Tensor], kind: str, indices: tuple[int, ...]) -> None:
         if len(indices) > _MAX_ENDPOINTS:
@@ -190,16 +195,15 @@ class _Reader:
 
     def _indices(self, numbers: Any, tensors: dict[int, Tensor], what: str) -> tuple[int, ...]:
         indices = () if isinstance(numbers, int) else tuple(int(n) for n in numbers)
-        self._spend(len(indices))
+        self._budget.entries(len(indices))
         for index in indices:
             if index not in tensors:
-                raise ValueError(f"{what} refers to tensor {index}, of which nothing is known")
+                raise MalformedError(f"{what} refers to tensor {index}, of which nothing is known")
         return indices
 
     def _tensor(self, index: int, table: Any) -> Tensor:
-        raw_name = table.Name()
-        name = raw_name.decode("utf-8", "replace") if raw_name else f"tensor_{index}"
-        self._spend(len(name) + table.ShapeLength())
+        name = _text(table.Name()) or f"tensor_{index}"
+        self._budget.entries(len(name) + table.ShapeLength())
         shape_numbers = table.ShapeAsNumpy()
         shape = () if isinstance(shape_numbers, int) else tuple(shape_numbers.tolist())
         where = f"tensor {index} '{name}'"
@@ -207,6 +211,9 @@ class _Reader:
         # A free batch of an otherwise fixed shape stands as 1 in ``shape``, as TFLM reads it.
         if not isinstance(signature, int) and min(signature[1:].tolist(), default=0) < 0:
             self.problems.append(f"{where} has the dynamic shape {[int(n) for n in signature]}")
+        if len(shape) > MAX_RANK:
+            self.problems.append(f"{where} has {len(shape)} axes, at most {MAX_RANK} are supported")
+            shape = (1,)
         if min(shape, default=1) < 1 or math.prod(shape) > _MAX_ELEMENTS:
             self.problems.append(f"{where} has the impossible shape {list(shape)}")
             shape = (1,) * len(shape)
@@ -220,14 +227,19 @@ class _Reader:
             )
             dtype = DType.INT8
         quantization = self._quantization(where, dtype, table.Quantization())
+        self._budget.channels(shape[-1] if shape else 1)
         tensor = Tensor(index, name, shape, dtype, quantization, is_variable=bool(table.IsVariable()))
         return self._with_data(where, tensor, table.Buffer(), is_packed=is_packed)
 
     def _with_data(self, where: str, tensor: Tensor, number: int, *, is_packed: bool) -> Tensor:
         """The tensor with its values, if it is a constant; ``is_packed``: two int4 in a byte become int8."""
         if not 0 <= number < self.model.BuffersLength():
-            raise ValueError(f"{where} refers to buffer {number}, there are {self.model.BuffersLength()}")
+            raise MalformedError(f"{where} refers to buffer {number}, there are {self.model.BuffersLength()}")
         buffer = self.model.Buffers(number)
+        if number and (buffer.Offset() or buffer.Size()):
+            self.problems.append(
+                f"{where} has its values outside of the model's tables: convert it with them inside"
+            )
         if number == 0 or buffer.DataLength() == 0:
             if is_packed:
                 self.problems.append(f"{where} is int4 and no constant, which is not supported")
@@ -243,17 +255,18 @@ class _Reader:
             self.problems.append(f"{where} is a variable with values of its own, which is not supported")
             return tensor
         if is_packed:
+            self._budget.made(tensor.size_bytes)
             data = _unpacked(data, tensor.element_count)
         return replace(tensor, data=data)
 
     def _quantization(self, where: str, dtype: DType, table: Any) -> Quantization | None:
         if table is None or table.ScaleLength() == 0:
             return None
-        self._spend(table.ScaleLength() + table.ZeroPointLength())
+        self._budget.entries(table.ScaleLength() + table.ZeroPointLength())
         scales = tuple(float(s) for s in table.ScaleAsNumpy())
-        zero_points = (
-            tuple(int(z) for z in table.ZeroPointAsNumpy()) if table.ZeroPointLength() else (0,) * len(scales)
-        )
+        zero_points = tuple(int(z) for z in table.ZeroPointAsNumpy()) if table.ZeroPointLength() else ()
+        if not zero_points and dtype not in _ZERO_POINTS and dtype is not DType.INT16:  # as TFLM has it
+            zero_points = (0,) * len(scales)
         if not all(_MIN_SCALE <= s <= _MAX_SCALE for s in scales):
             self.problems.append(
                 f"{where} has a scale that is not a positive number of {_MIN_SCALE:.1e} to {_MAX_SCALE:.1e}"
@@ -273,7 +286,7 @@ class _Reader:
         """
         code_index = table.OpcodeIndex()
         if not 0 <= code_index < self.model.OperatorCodesLength():
-            raise ValueError(f"operator {index} refers to operator code {code_index}")
+            raise MalformedError(f"operator {index} refers to operator code {code_index}")
         code = self.model.OperatorCodes(code_index)
         builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = OPERATOR_NAMES.get(builtin, str(builtin))
@@ -284,15 +297,18 @@ class _Reader:
             tuple(tensors[i] for i in outputs),
             self._options(table),
             self._new_index,
+            self._budget,
         )
         values = shape_values(node, builtin)
         if values is not None:
-            tensors[outputs[0]] = replace(tensors[outputs[0]], data=values.tobytes())
+            self._fix(
+                f"operator {index} {name}", replace(tensors[outputs[0]], data=values.tobytes()), tensors
+            )
             return
         if builtin not in READERS:
-            custom = code.CustomCode()
+            custom = _text(code.CustomCode())
             if custom:
-                name = f"{name} '{custom.decode('utf-8', 'replace')}'"
+                name = f"{name} '{custom}'"
             target = tensors[outputs[0]] if outputs else "no tensor"
             self.problems.append(
                 f"operator {index} {name} (computes {target}) is not supported; "
@@ -308,13 +324,34 @@ class _Reader:
         for piece in pieces:
             inputs = [tensors.setdefault(t.index, t) if t is not None else None for t in piece.inputs]
             output = tensors.setdefault(piece.output.index, piece.output)
-            folded = _folded(piece, inputs, output)
+            folded = self._folded(piece, inputs, output)
             if folded is not None:
-                tensors[output.index] = folded
+                self._fix(f"operator {index} {name}", folded, tensors)
             else:
                 indices = tuple(None if t is None else t.index for t in inputs)
                 state = tuple(t.index for t in piece.state)
+                self._fixed.update(i for i in (*indices, output.index) if i is not None)
+                self._budget.parameters(sum(t.element_count for t in inputs if t and t.is_constant))
                 yield Operator(index, piece.attributes, indices, (output.index,), state)
+
+    def _folded(self, piece: Piece, inputs: Sequence[Tensor | None], output: Tensor) -> Tensor | None:
+        """The output with its values if all that is moved is known; None otherwise."""
+        movement = piece.attributes
+        known = [t for t in inputs if t is not None and t.is_constant]
+        if not isinstance(movement, MOVEMENTS) or len(known) < len(inputs):
+            return None
+        if isinstance(movement, Reshape):
+            return replace(output, data=known[0].data)
+        self._budget.made(output.size_bytes)
+        moved = movement.moved(*(t.values.reshape(-1) for t in known))
+        return replace(output, data=np.ascontiguousarray(moved).tobytes())
+
+    def _fix(self, where: str, tensor: Tensor, tensors: dict[int, Tensor]) -> None:
+        """Make a tensor a constant, which only one may be that nothing has read or written so far."""
+        if tensor.index in self._fixed:
+            self.problems.append(f"{where} writes {tensor}, which already has a value or a reader")
+        self._fixed.add(tensor.index)
+        tensors[tensor.index] = tensor
 
     def _new_index(self) -> int:
         self._tensor_count += 1
@@ -327,12 +364,13 @@ class _Reader:
 
     @staticmethod
     def _options(table: Any) -> Callable[[Any], Any]:
-        """The options table as the given schema class."""
+        """The options table as the given schema class; another one's are none, as for TFLM."""
 
         def options(schema_class: Any) -> Any:
             found = table.BuiltinOptions()
             instance = schema_class()
-            if found is None:
+            kind = getattr(tflite.BuiltinOptions, schema_class.__name__)
+            if found is None or table.BuiltinOptionsType() != kind:
                 raise LacksOptionsError(f"lacks its {schema_class.__name__}")
             instance.Init(found.Bytes, found.Pos)
             return instance

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from generator.graph import Graph
 from generator.simplify.groups import Groups
-from generator.simplify.intervals import analyse
+from generator.simplify.intervals import Analysis, analyse
+from generator.simplify.layers import len_of_links
 from generator.simplify.liveness import find_needed
 from generator.simplify.removal import LayerRemoval, Removal, describe_removal
 from generator.simplify.rewrite import rewrite
@@ -23,6 +24,8 @@ CHANNEL_MULTIPLE = 4
 MLPerf Tiny's vww01, modelled cycles and bytes of code: 4,205,369 and 25,156 with 1 here, 4,195,007 and
 25,159 with 2, 4,202,911 and 23,939 with 4, 4,286,883 and 23,879 with 8.
 """
+
+_MAX_LINKS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,11 @@ def simplify(graph: Graph, multiple: int = CHANNEL_MULTIPLE) -> Simplified:
     """``graph`` as read, before any fusing, without channels that cannot matter.
 
     Where a tensor has the channels, so many stay, filled with zero weights, that their count is a multiple of
-    ``multiple``. A graph without removable channels comes back as it is.
+    ``multiple``. A graph without removable channels comes back as it is, as one does whose shapes relate more
+    channels to each other than those of a network for a microcontroller.
     """
+    if sum(len_of_links(graph, operator) for operator in graph.operators) > _MAX_LINKS:
+        return Simplified(graph, describe_removal(graph, graph, Analysis({}, {}), {}))
     analysis = analyse(graph)
     liveness = find_needed(graph, analysis)
     groups = Groups(graph, {index: bounds.layer for index, bounds in analysis.layers.items()})

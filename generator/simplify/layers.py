@@ -22,12 +22,15 @@ from generator.graph import (
     Operator,
     Pool2D,
     Quantize,
+    Reshape,
     Tensor,
     Unary,
 )
 
 BoolArray = NDArray[np.bool_]
 
+_MAX_WEIGHTS = 1 << 22  # more than any flash here holds
+_MAX_PRODUCTS = 1 << 24
 _CHANNEL_BY_CHANNEL = (Add, Binary, Pool2D, Unary, Quantize, Dequantize)
 
 
@@ -58,20 +61,29 @@ class Layer:
 
 
 def layer_of(graph: Graph, operator: Operator) -> Layer | None:
-    """The operator as a layer; None if it has no weights, or computes with int16."""
+    """The operator as a layer; None if it has no weights, computes with int16, or is too large to look at."""
     attributes = operator.attributes
     if not isinstance(attributes, (Conv2D, DepthwiseConv2D, FullyConnected)):
         return None
     if graph.operand(operator, 0).dtype is not DType.INT8:
         return None
     tensor = graph.operand(operator, 1)
+    if tensor.element_count > _MAX_WEIGHTS:
+        return None
     values = tensor.values.astype(np.int64)
     sources = None
     if isinstance(attributes, FullyConnected):
         weights, patterns = values[:, None, :], np.ones((1, 1), np.bool_)
         multipliers = fully_connected_multipliers(graph, operator)
     else:
-        patterns = _patterns(graph, operator, attributes)
+        rows, columns = _patterns(graph, operator, attributes)
+        both = len(rows) * len(columns)
+        if (
+            both * tensor.element_count > _MAX_PRODUCTS
+            or both * rows.shape[1] * columns.shape[1] > _MAX_PRODUCTS
+        ):
+            return None
+        patterns = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(both, -1)
         multipliers = conv_multipliers(graph, operator)
         if isinstance(attributes, DepthwiseConv2D):
             units = tensor.shape[3]
@@ -93,7 +105,10 @@ def layer_of(graph: Graph, operator: Operator) -> Layer | None:
     )
 
 
-def _patterns(graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D) -> BoolArray:
+def _patterns(
+    graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseConv2D
+) -> tuple[BoolArray, BoolArray]:
+    """(patterns, taps) of rows and of columns."""
     source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
     before = (attributes.padding.top, attributes.padding.left)
     rows, columns = (
@@ -107,14 +122,16 @@ def _patterns(graph: Graph, operator: Operator, attributes: Conv2D | DepthwiseCo
         )
         for axis in (0, 1)
     )
-    both = rows[:, None, :, None] & columns[None, :, None, :]
-    return both.reshape(len(rows) * len(columns), -1)
+    return rows, columns
 
 
 def _axis_patterns(size: int, results: int, taps: int, stride: int, dilation: int, before: int) -> BoolArray:
-    places = np.arange(results)[:, None] * stride + np.arange(taps) * dilation - before
-    distinct: BoolArray = np.unique((places >= 0) & (places < size), axis=0)
-    return distinct
+    first = np.arange(results) * stride - before  # where each window begins
+    ends = np.stack([-(first // dilation), -((first - size) // dilation)], axis=1)  # taps that see the image
+    distinct = np.unique(ends.clip(0, taps), axis=0)
+    tap = np.arange(taps)
+    seen: BoolArray = (distinct[:, :1] <= tap) & (tap < distinct[:, 1:])
+    return seen
 
 
 def is_channel_by_channel(graph: Graph, operator: Operator) -> bool:
@@ -136,6 +153,16 @@ def links(elements: int, first: int, second: int) -> IntArray:
     """
     index = np.arange(min(elements, math.lcm(first, second)))
     return np.stack([index % first, index % second], axis=1)
+
+
+def len_of_links(graph: Graph, operator: Operator) -> int:
+    """Pairs that :func:`links` gives for an operator, at most."""
+    source, result = graph.operand(operator, 0), graph.result(operator)
+    if isinstance(operator.attributes, Reshape):
+        return min(source.element_count, math.lcm(channels(source), channels(result)))
+    if isinstance(operator.attributes, FullyConnected):
+        return min(source.element_count, math.lcm(channels(source), graph.operand(operator, 1).shape[1]))
+    return channels(source) + channels(result)
 
 
 def column_links(graph: Graph, operator: Operator, layer: Layer) -> IntArray:

@@ -144,7 +144,7 @@ def test_lists_told_over_and_over_are_refused_soon() -> None:
         big = graph.tensors[0]
         big.name = "x" * 60_000
         big.shape = [1] * 60_000
-        graph.tensors = graph.tensors + [graph.tensors[-1]] * 20_000
+        graph.tensors = graph.tensors + [graph.tensors[-1]] * 10_000
 
     data = bytearray(edited(models.logistic(4, 0.1), many))
     # Every entry of the list of tensors refers to one table: the schema's packer writes copies.
@@ -225,9 +225,13 @@ def short_bias(tree: Any) -> None:
 
 
 def grouped(tree: Any) -> None:
-    """6 input channels, weights for 3."""
-    source = operand(tree, CONV, 0)
-    source.shape = [1, 8, 8, 6]
+    """4 input channels, weights for 3."""
+    operand(tree, CONV, 0).shape = [1, 8, 8, 4]
+
+
+def groups_of_channels_that_are_no_multiple(tree: Any) -> None:
+    """9 input channels make 3 groups; 4 output channels are not theirs."""
+    operand(tree, CONV, 0).shape = [1, 8, 8, 9]
 
 
 def swapped_operators(tree: Any) -> None:
@@ -268,7 +272,7 @@ def no_options(tree: Any) -> None:
 
 
 def constant_activation(tree: Any) -> None:
-    """The second summand becomes a constant."""
+    """Both summands become a constant."""
     graph = tree.subgraphs[0]
     summand = schema.TensorT()
     first = operand(tree, ADD, 0)
@@ -279,7 +283,7 @@ def constant_activation(tree: Any) -> None:
     tree.buffers.append(data)
     summand.buffer = len(tree.buffers) - 1
     graph.tensors.append(summand)
-    operator(tree, ADD).inputs = [operator(tree, ADD).inputs[0], len(graph.tensors) - 1]
+    operator(tree, ADD).inputs = [len(graph.tensors) - 1] * 2
 
 
 def one_input(tree: Any) -> None:
@@ -344,7 +348,11 @@ MISTAKES: dict[str, tuple[Callable[[Any], None], tuple[str, ...]]] = {
         of_operand(CONV, 2, type=schema.TensorType.FLOAT32),
         ("operator 0 CONV_2D", "'t2'", "not int32"),
     ),
-    "grouped": (grouped, ("operator 0 CONV_2D", "grouped")),
+    "grouped": (grouped, ("operator 0 CONV_2D", "'t1'", "do not fit input")),
+    "grouped unevenly": (
+        groups_of_channels_that_are_no_multiple,
+        ("operator 0 CONV_2D", "'t1'", "do not fit input"),
+    ),
     "stride 0": (setting(CONV, strideH=0), ("operator 0 CONV_2D", "stride h is 0")),
     "stride huge": (setting(CONV, strideW=1 << 30), ("operator 0 CONV_2D", "stride w")),
     "stride negative": (setting(DEPTHWISE, strideW=-1), ("operator 1 DEPTHWISE_CONV_2D", "stride w is -1")),
@@ -514,8 +522,8 @@ def test_models_that_compute_nothing_are_refused() -> None:
 
 def test_inputs_and_outputs_are_of_types_that_targets_exchange() -> None:
     net = Network()
-    source, numbers = net.activation(1, 4), net.tensor((1, 4), "int32", name="numbers")
-    turned = net.tensor((4,), "int32", name="turned")
+    source, numbers = net.activation(1, 4), net.tensor((1, 4), "bool", name="numbers")
+    turned = net.tensor((4,), "bool", name="turned")
     net.operator("RESHAPE", [numbers], [turned])
     problems = problems_of(net.finish([source, numbers], [net.logistic(source), turned]))
     assert len(problems) == 2

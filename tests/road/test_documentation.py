@@ -64,6 +64,8 @@ def test_command(document: str, command: str, copy: Path) -> None:
         pytest.skip("the shared data are not beside this checkout")
     if re.search(r" (train|quantize|evaluate) ", command):
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    if "tests.fuzz" in command:
+        pytest.importorskip("atheris", reason="the fuzzer is not installed (extra fuzz)")
     done = subprocess.run(
         ["sh", "-euc", f'PATH="$PWD/.venv/bin:$PATH"; {command}'],
         cwd=copy,

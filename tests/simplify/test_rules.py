@@ -164,15 +164,15 @@ def test_reshapes_carry_channels_along(shape: tuple[int, ...]) -> None:
 
 
 def test_rows_of_fully_connected_layers_without_reshape() -> None:
-    """Depth 3 on an image of 2x2x3, and a result whose last axis is half its units."""
+    """Depth 3 on an image of 2x2x3, and a depth that is half the units before."""
     net = Plain()
     source = net.image(1, 2, 2, 1)
     image = net.layer(source, np.array([1, 0, 2]).reshape(3, 1, 1, 1), [0, 8, 0])
     weights = np.array([[1, 2, 3], [0, 0, 0], [4, 5, 6], [0, 0, 0]])
-    middle = net.linear(image, weights, (8, 2))
+    middle = net.linear(image, weights, (4, 4))
     graph = net.read(source, net.linear(middle, [[2, 3]], (8, 1)))
     simplified = simplify(graph, multiple=1).graph
-    assert (_channels(simplified, image), _channels(simplified, middle)) == (2, 1)
+    assert (_channels(simplified, image), _channels(simplified, middle)) == (2, 2)
     _check(graph, simplified)
 
 

@@ -18,6 +18,7 @@ TYPES = {
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
+    "bool": schema.TensorType.BOOL,
 }
 
 

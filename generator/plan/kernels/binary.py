@@ -7,13 +7,12 @@ from typing import cast
 
 from generator.arithmetic.binary import BinaryScaling, binary_scaling
 from generator.arithmetic.requantize import add_scaling
-from generator.graph import Add, Binary, DType, Graph, Operator, Tensor, row_major
+from generator.graph import PAIR_LOOPS, Add, Binary, DType, Graph, Operator, Tensor, paired_axes
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Table, dims, fields, output_range, scale_literal
 from generator.plan.kernels.linear_add import linear_add
 from generator.plan.packing import number_lines
 
-AXES = 4
 _SCALED = ("add", "sub", "mul", "prelu")
 
 
@@ -64,8 +63,8 @@ def _pairs(graph: Graph, operator: Operator, function: str, scaling: BinaryScali
     a, b = reversed(operands) if swapped else operands
     zero_points = scaling.zero_points[::-1] if swapped else scaling.zero_points
     suffix, c_type = ("s16", "int16_t") if result.dtype is DType.INT16 else ("s8", "int8_t")
-    axes = _axes(a, b, result)
-    axes = [(1, 0, 0)] * (AXES - len(axes)) + axes
+    axes = paired_axes(a.shape, b.shape, result.shape)
+    axes = [(1, 0, 0)] * (PAIR_LOOPS - len(axes)) + axes
     members = {
         f"{name}_{axis}": values[i]
         for i, name in enumerate(("count", "a", "b"))
@@ -113,21 +112,3 @@ def _operand(tensor: Tensor) -> Table:
     return Table(
         "operand", f"{tensor.dtype.value}_t", tensor.element_count, tensor.size_bytes, lines, comment
     )
-
-
-def _axes(a: Tensor, b: Tensor, result: Tensor) -> list[tuple[int, int, int]]:
-    """Count, stride in a and stride in b of as few axes as do, outermost first."""
-    rank = len(result.shape)
-    strides = []
-    for tensor in (a, b):
-        shape = (1,) * (rank - len(tensor.shape)) + tensor.shape
-        strides.append([0 if n == 1 else s for n, s in zip(shape, row_major(shape), strict=True)])
-    axes: list[tuple[int, int, int]] = []
-    for count, step_a, step_b in zip(result.shape, *strides, strict=True):
-        if count == 1:
-            continue
-        if axes and axes[-1][1:] == (step_a * count, step_b * count):
-            axes[-1] = (axes[-1][0] * count, step_a, step_b)
-        else:
-            axes.append((count, step_a, step_b))
-    return axes

@@ -7,11 +7,21 @@ from typing import cast
 
 import numpy as np
 
-from generator.graph import Concatenation, DType, Graph, Operator, Pad, Select, View, merged_view, row_major
+from generator.graph import (
+    COPY_LOOPS,
+    Concatenation,
+    DType,
+    Graph,
+    Operator,
+    Pad,
+    Select,
+    View,
+    merged_view,
+    row_major,
+)
 from generator.plan.cost import Work
 from generator.plan.kernels.candidate import Candidate, Params, fields, integer_table
 
-AXES = 5
 _WORD = 4
 
 
@@ -121,9 +131,9 @@ def _copy(source: View, to: tuple[int, ...], to_offset: int, size: int) -> tuple
         run *= counts.pop()
         strides.pop()
         to_strides.pop()
-    missing = AXES - len(counts)
+    missing = COPY_LOOPS - len(counts)
     if missing < 0:
-        raise ValueError(f"{source.op_name} has more than {AXES} axes")
+        raise ValueError(f"{source.op_name} has more than {COPY_LOOPS} axes")
     axes = list(zip(counts, strides, to_strides, strict=True))
     axes = [(1, 0, 0)] * missing + axes
     members = {}

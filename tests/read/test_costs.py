@@ -1,0 +1,31 @@
+"""Whatever a file asks for, the answer comes in time and within a gigabyte."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.read.heavy import HEAVY
+from tests.support.cli import ROOT
+
+REFUSED_S = 2.0
+PLANNED_S = 15.0
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy_models_are_bounded(name: str) -> None:
+    expected, _ = HEAVY[name]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.read.heavy", name],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds, outcome = done.stdout.split(" ", 1)
+    assert outcome.startswith(expected), outcome
+    assert "malformed" not in outcome
+    assert float(seconds) < (REFUSED_S if expected == "refused" else PLANNED_S)
