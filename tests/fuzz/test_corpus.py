@@ -17,7 +17,7 @@ from tests.fuzz.mutants import scrambled
 from tests.fuzz.oracle import OracleProcess
 
 CORPUS = Path(__file__).parent / "corpus"
-FOUND = sorted(path for name in IMPORTERS for path in (CORPUS / name).iterdir())
+FOUND = sorted(path for name in IMPORTERS for path in CORPUS.glob(f"{name}/*"))
 SECONDS = 15.0
 FEWEST = 300
 
