@@ -23,13 +23,16 @@ class UsageError(FirmcastError):
 
 
 class ModelError(FirmcastError):
-    """A model that is malformed or unsupported; carries every problem found, not the first."""
+    """A model that is malformed or unsupported; carries every problem found, not the first.
+
+    Names in them are strangers': what cannot be printed becomes ``?``.
+    """
 
     exit_code = 3
 
     def __init__(self, subject: str, problems: Sequence[str]) -> None:
         self.subject = subject
-        self.problems = tuple(problems)
+        self.problems = tuple("".join(c if c.isprintable() else "?" for c in p) for p in problems)
         super().__init__("\n".join([f"{subject} cannot be used:", *(f"  - {p}" for p in self.problems)]))
 
 

@@ -64,6 +64,7 @@ class View(Attributes):
 
     def moved(self, values: Array) -> Array:
         """The elements taken."""
+        values = np.ascontiguousarray(values)  # a view's values are every so many of another array's
         steps = [stride * values.itemsize for stride in self.strides]
         return as_strided(values[self.offset :], self.counts, steps, writeable=False).reshape(-1)
 

@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import atheris
-
-with atheris.instrument_imports(
-    include=["generator.read", "generator.simplify", "generator.fuse", "generator.convert"]
-):
-    import generator.convert
-    import generator.fuse
-    import generator.read
-    import generator.simplify  # noqa: F401
-
 import numpy as np
 
-from tests.fuzz.checks import check
-from tests.fuzz.importers import IMPORTERS
-from tests.fuzz.oracle import OracleProcess
+with atheris.instrument_imports(include=["generator.convert", "generator.read", "generator.simplify"]):
+    import generator.convert
+    import generator.read
+    import generator.simplify  # noqa: F401
+    from tests.fuzz.checks import check
+    from tests.fuzz.importers import IMPORTERS
+    from tests.fuzz.oracle import OracleProcess
 
 LIMITS = ("-timeout=30", "-rss_limit_mb=1500", "-max_len=350000", "-reload=0", "-print_final_stats=1")
 

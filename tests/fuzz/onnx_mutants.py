@@ -82,9 +82,8 @@ def _values(graph: Any, rng: random.Random) -> None:
     elif values.size:
         numbers = SCALES if values.dtype.kind == "f" else NUMBERS
         with np.errstate(all="ignore"):
-            values.reshape(-1)[rng.randrange(values.size)] = np.array(rng.choice(numbers)).astype(
-                values.dtype
-            )
+            number = np.array(rng.choice(numbers)).astype(values.dtype)
+        values.reshape(-1)[rng.randrange(values.size)] = number
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
