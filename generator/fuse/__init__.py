@@ -5,13 +5,14 @@ from __future__ import annotations
 from generator.fuse.lookups import compose_lookups
 from generator.fuse.movements import merge_views
 from generator.fuse.padding import pad_in_convolutions
-from generator.fuse.pooling import pool_in_convolutions
+from generator.fuse.pooling import drop_single_pixel_pools, pool_in_convolutions
 from generator.fuse.quantizing import quantize_early
 from generator.fuse.reshapes import drop_unread, merge_reshapes
 from generator.graph import Graph
 
 __all__ = [
     "compose_lookups",
+    "drop_single_pixel_pools",
     "drop_unread",
     "fuse",
     "merge_reshapes",
@@ -25,6 +26,7 @@ __all__ = [
 def fuse(graph: Graph) -> Graph:
     """All passes, in order."""
     for rewrite in (
+        drop_single_pixel_pools,
         quantize_early,
         merge_views,
         merge_reshapes,

@@ -5,7 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 from generator.fuse.reshapes import drop_unread
-from generator.graph import Conv2D, DType, Graph, Operator, Pool2D, PooledConv2D, PoolKind
+from generator.graph import (
+    Activation,
+    Attributes,
+    Conv2D,
+    DType,
+    Graph,
+    Operator,
+    Pool2D,
+    PooledConv2D,
+    PoolKind,
+    Reshape,
+)
+
+
+def drop_single_pixel_pools(graph: Graph) -> Graph:
+    """A pooling of windows of one pixel, as at the end of networks made for larger images, does nothing.
+
+    It stays where it alone computes what it gives: a network has at least one step.
+    """
+    computed = {op.outputs[0] for op in graph.operators if not isinstance(op.attributes, Reshape)}
+    operators = tuple(
+        replace(op, attributes=Reshape())
+        if _pools_nothing(op.attributes) and graph.operand(op, 0).index in computed
+        else op
+        for op in graph.operators
+    )
+    return replace(graph, operators=operators)
+
+
+def _pools_nothing(attributes: Attributes) -> bool:
+    return (
+        isinstance(attributes, Pool2D)
+        and attributes.window == attributes.stride == (1, 1)
+        and attributes.activation is Activation.NONE
+    )
 
 
 def pool_in_convolutions(graph: Graph) -> Graph:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from generator.learn.architectures import architecture
 from generator.learn.keras import quiet, tensorflow
 
 
@@ -89,6 +90,21 @@ def squeezenet(layers: Any) -> tuple[Any, Any]:
     return image, layers.Softmax()(layers.GlobalAveragePooling2D()(x))
 
 
+def paper_squeezenet(layers: Any) -> tuple[Any, Any]:
+    """As `train squeezenet` trains it."""
+    return _trained_here(layers, "squeezenet")
+
+
+def paper_squeezenet_modified(layers: Any) -> tuple[Any, Any]:
+    return _trained_here(layers, "squeezenet_modified")
+
+
+def _trained_here(layers: Any, name: str) -> tuple[Any, Any]:
+    model = architecture(name).build()
+    image = layers.Input(model.inputs[0].shape[1:], batch_size=1)
+    return image, model(image)
+
+
 def unet(layers: Any) -> tuple[Any, Any]:
     image = layers.Input((16, 16, 1), batch_size=1)
     a = layers.Conv2D(8, 3, padding="same", activation="relu")(image)
@@ -155,6 +171,8 @@ NETWORKS: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
         mobilenet_v2,
         mobilenet_v3,
         squeezenet,
+        paper_squeezenet,
+        paper_squeezenet_modified,
         unet,
         unet_transposed,
         detector,
