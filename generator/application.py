@@ -51,6 +51,12 @@ class Application:
     threshold: float
 
     @property
+    def has_wide_elements(self) -> bool:
+        """Whether int16 or int32 stand at the network's edges."""
+        edges = (self.score_element, *([] if self.image is None else [self.image.element]))
+        return bool({_ELEMENTS[DType.INT16], _ELEMENTS[DType.INT32]}.intersection(edges))
+
+    @property
     def buffer_bytes(self) -> int:
         """RAM for pictures on their way in: two rows of 32-bit sums."""
         return 0 if self.image is None else 2 * 4 * self.image.width * self.image.channels

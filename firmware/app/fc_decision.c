@@ -10,7 +10,9 @@ static float score_of(const struct fc_model *model, const void *output, uint16_t
     case FC_UINT8:
         return model->score_scale * (float)(((const uint8_t *)output)[index] - model->score_zero_point);
     case FC_INT16:
+#if FC_WIDE_ELEMENTS
         return model->score_scale * (float)(((const int16_t *)output)[index] - model->score_zero_point);
+#endif
     case FC_INT8:
     case FC_INT32: /* no score */
         break;
@@ -20,12 +22,14 @@ static float score_of(const struct fc_model *model, const void *output, uint16_t
 
 struct fc_decision fc_decide(const struct fc_model *model, const void *output, float threshold)
 {
+#if FC_WIDE_ELEMENTS
     if (model->score_element == FC_INT32) {
         const int32_t value = ((const int32_t *)output)[0];
         const uint16_t class_index = (uint16_t)(value < 0 || value > UINT16_MAX ? UINT16_MAX : value);
         return (struct fc_decision){
             .open = value == model->open_class, .class_index = class_index, .score = 1.0f};
     }
+#endif
     if (model->score_count == 1) {
         const float score = score_of(model, output, 0);
         const uint16_t class_index = score >= threshold ? 1 : 0;

@@ -83,8 +83,12 @@ static void write_result_row(const struct fc_image *image, void *input)
         if (model->image_element == FC_FLOAT32) {
             ((float *)input)[first + i] = (float)pixel * model->pixel_scale + model->pixel_offset;
         } else {
+#if FC_WIDE_ELEMENTS
             const size_t size = model->image_element == FC_INT16 ? 2 : 1;
             memcpy((uint8_t *)input + (first + i) * size, model->pixel_table + pixel * size, size);
+#else
+            ((uint8_t *)input)[first + i] = model->pixel_table[pixel];
+#endif
         }
     }
 }

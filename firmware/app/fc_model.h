@@ -8,6 +8,11 @@
 
 #include "../nn/fc_status.h"
 
+/* 0 where a project's network has neither int16 nor int32 at its edges, which saves their code. */
+#ifndef FC_WIDE_ELEMENTS
+#define FC_WIDE_ELEMENTS 1
+#endif
+
 enum fc_element { FC_INT8, FC_UINT8, FC_FLOAT32, FC_INT16, FC_INT32 };
 
 struct fc_model {
@@ -19,7 +24,6 @@ struct fc_model {
     const uint32_t *input_sizes; /* bytes */
     const uint32_t *output_sizes;
     uint32_t *step_cycles; /* step_count entries, filled by the application */
-    bool keeps_state;      /* a run goes on where the last one ended, until fc_model_init is called again */
 
     /* Input 0 as an image; image_channels is 0 where the model takes none. */
     uint16_t image_width;

@@ -37,10 +37,14 @@ static enum fc_link_status link_run(uint16_t stop_after)
                                                                                      : FC_LINK_FAILED;
 }
 
+#if FC_CONFIG_KEEPS_STATE
 static enum fc_link_status link_restart(void)
 {
     return fc_model_init() == FC_OK ? FC_LINK_OK : FC_LINK_FAILED;
 }
+#else
+#define link_restart NULL
+#endif
 
 static uint32_t link_step_cycles(uint16_t step) { return fc_model.step_cycles[step]; }
 
@@ -129,7 +133,7 @@ int main(void)
         .input = fc_model_input,
         .output = fc_model_output,
         .run = link_run,
-        .restart = fc_model.keeps_state ? link_restart : NULL,
+        .restart = link_restart,
         .step_output = fc_model_step_output,
         .step_cycles = link_step_cycles,
         .total_cycles = link_total_cycles,
