@@ -24,6 +24,7 @@ from generator.read.budget import (
     MalformedError,
     TooLargeError,
 )
+from generator.read.codes import builtin_code
 from generator.read.dilation import undilate
 from generator.read.node import MAX_RANK, MAX_SCALE, LacksOptionsError, Node, Piece
 from generator.read.operators import OPERATOR_NAMES, READERS
@@ -288,7 +289,7 @@ class _Reader:
         if not 0 <= code_index < self.model.OperatorCodesLength():
             raise MalformedError(f"operator {index} refers to operator code {code_index}")
         code = self.model.OperatorCodes(code_index)
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        builtin = builtin_code(code)
         name = OPERATOR_NAMES.get(builtin, str(builtin))
         input_indices = self._operand_indices(table.InputsAsNumpy(), tensors, f"operator {index} {name}")
         outputs = self._indices(table.OutputsAsNumpy(), tensors, f"operator {index} {name}")
