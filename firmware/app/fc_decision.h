@@ -10,9 +10,9 @@ struct fc_decision {
     float score; /* of the class that opens the door if there is one output element, else of the best class */
 };
 
-/* `output` is the network's output 0. Int32: the class, for certain. One element: class 1 from `threshold` on, and the door opens if that is
- * `open_class`. Several: the first of the best, and the door opens if that is `open_class` at `threshold` or
- * more. NaN never opens it. */
+/* `output` is the network's output 0. Int32: the class, for certain. One element: class 1 from `threshold` on,
+ * and the door opens if that is `open_class`. Several: the first of the best, and the door opens if that is
+ * `open_class` at `threshold` or more. NaN never opens it. */
 struct fc_decision fc_decide(const struct fc_model *model, const void *output, float threshold);
 
 /* Name of a class: its label, else NULL. */
