@@ -81,7 +81,8 @@ def _parameters(
     bias, values = graph.optional_operand(operator, 2), reading.bias[units]
     parameters = [_with_values(tensor, weights, units)]
     if bias is not None:
-        parameters.append(_with_values(bias, values, units))
+        # What its scales say follows from the weights; a file may hold any number of them.
+        parameters.append(_with_values(replace(bias, quantization=None), values, units))
     elif values.any():
         new = Tensor(-1, f"bias of {tensor.name}", (), DType.INT32)
         parameters.append(_with_values(new, values, units))
