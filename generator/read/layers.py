@@ -163,7 +163,7 @@ def convolution(node: Node, *, depthwise: bool) -> list[Piece]:
         shapes_fit = (
             weights.shape[0] == 1
             and weights.shape[3] == channels_out
-            and options.DepthMultiplier() in (0, channels_out / channels_in)
+            and options.DepthMultiplier() == channels_out / channels_in
             and channels_out % channels_in == 0
         )
     else:
