@@ -42,6 +42,8 @@ _CONVERSIONS = {
 }
 _BINARY_16 = (BinaryKind.SUB, BinaryKind.MUL, BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 _PRODUCTS = (BinaryKind.MUL, BinaryKind.PRELU, BinaryKind.SQUARED_DIFFERENCE)
+# A quotient of bytes has at least 23 bits to be shifted right by before it is scaled up.
+_MAX_QUOTIENT = 2.0**22
 _UNSCALED = (BinaryKind.MAXIMUM, BinaryKind.MINIMUM)
 
 
@@ -112,6 +114,12 @@ def binary(node: Node, kind: BinaryKind) -> list[Piece]:
         larger = max(first.quant.scale, second.quant.scale)
         good = node.multiplies_by(
             larger * (max(larger, 1.0) if kind in _PRODUCTS else 1.0) / result.quant.scale
+        )
+    if good and kind is BinaryKind.DIV:
+        factor = first.quant.scale / (second.quant.scale * result.quant.scale)
+        good = node.require(
+            factor < _MAX_QUOTIENT,
+            f"its scales multiply by {factor:.3g}, less than {_MAX_QUOTIENT:.3g} expected",
         )
     if good and kind in _UNSCALED:
         good = node.same_quantization(first, result) and node.same_quantization(second, result)
