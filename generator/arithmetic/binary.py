@@ -17,7 +17,7 @@ from generator.arithmetic.fixedpoint import (
     scale_by,
     wrap_int32,
 )
-from generator.arithmetic.requantize import sum_shift
+from generator.arithmetic.requantize import AddScaling, add_scaling
 from generator.graph import BinaryKind, Graph, Operator
 
 _NONE = Multiplier(0, 0)
@@ -42,16 +42,8 @@ def binary_scaling(kind: BinaryKind, graph: Graph, operator: Operator) -> Binary
     a, b = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
     result = graph.result(operator).quant
     zero_points = a.zero_point, b.zero_point
-    if kind is BinaryKind.SUB:  # the binary computes in double what sub_common.cc has in float
-        twice = 2.0 * max(a.scale, b.scale)
-        left_shift = sum_shift(graph.result(operator))
-        return BinaryScaling(
-            zero_points,
-            left_shift,
-            quantize_multiplier(a.scale / twice),
-            quantize_multiplier(b.scale / twice),
-            quantize_multiplier(twice / ((1 << left_shift) * result.scale)),
-        )
+    if kind is BinaryKind.SUB:
+        return sum_scaling(add_scaling(graph, operator))
     if kind is BinaryKind.SQUARED_DIFFERENCE:  # squared_difference.cc
         larger = 2.0 * max(a.scale, b.scale)
         return BinaryScaling(
@@ -74,6 +66,13 @@ def binary_scaling(kind: BinaryKind, graph: Graph, operator: Operator) -> Binary
             output=quantize_multiplier(a.scale / result.scale),
         )
     return BinaryScaling(zero_points)
+
+
+def sum_scaling(scaling: AddScaling) -> BinaryScaling:
+    """What ADD and SUB share."""
+    return BinaryScaling(
+        scaling.input_zero_points, scaling.left_shift, *scaling.input_multipliers, scaling.output_multiplier
+    )
 
 
 def binary_values(kind: BinaryKind, a: IntArray, b: IntArray, scaling: BinaryScaling) -> IntArray:

@@ -55,19 +55,21 @@ def activation_range(activation: Activation, result: Tensor) -> tuple[int, int]:
 
 def conv_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]:
     """One per output channel, in double (``PopulateConvolutionQuantizationParams``)."""
-    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
-    channels = result.shape[-1]
-    scales = weights.quant.scales if weights.quant.is_per_channel else weights.quant.scales * channels
-    return tuple(quantize_multiplier(source.quant.scale * scale / result.quant.scale) for scale in scales)
+    return _channel_multipliers(graph, operator, graph.result(operator).shape[-1])
 
 
 def fully_connected_multipliers(graph: Graph, operator: Operator) -> tuple[Multiplier, ...]:
     """One per unit, in double; the binary does so per tensor too, where its sources
     (``GetQuantizedConvolutionMultipler``) multiply in float.
     """
-    source, weights, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
-    scales = weights.quant.scales if weights.quant.is_per_channel else weights.quant.scales * weights.shape[0]
-    return tuple(quantize_multiplier(source.quant.scale * scale / result.quant.scale) for scale in scales)
+    return _channel_multipliers(graph, operator, graph.operand(operator, 1).shape[0])
+
+
+def _channel_multipliers(graph: Graph, operator: Operator, channels: int) -> tuple[Multiplier, ...]:
+    source, weights = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
+    result = graph.result(operator).quant
+    scales = weights.scales if weights.is_per_channel else weights.scales * channels
+    return tuple(quantize_multiplier(source.scale * scale / result.scale) for scale in scales)
 
 
 def product_multiplier(first: Quantization, second: Quantization, result_scale: float) -> Multiplier:
@@ -87,14 +89,11 @@ def requantize_multiplier(source: Quantization, result: Quantization) -> Multipl
     return quantize_multiplier(source.scale / result.scale)
 
 
-def sum_shift(result: Tensor) -> int:
-    """Fractional bits in which ADD and SUB add."""
-    return 15 if result.dtype is DType.INT16 else 20
-
-
 @dataclass(frozen=True)
 class AddScaling:
-    """ADD: both inputs to a common scale with ``left_shift`` fractional bits, the sum to the output."""
+    """ADD and SUB: both inputs to a common scale with ``left_shift`` fractional bits, the sum or difference
+    to the output.
+    """
 
     left_shift: int
     input_zero_points: tuple[int, int]
@@ -103,11 +102,11 @@ class AddScaling:
 
 
 def add_scaling(graph: Graph, operator: Operator) -> AddScaling:
-    """As ``add_common.cc`` prepares it."""
+    """As ``add_common.cc`` prepares it; SUB alike, in double where ``sub_common.cc`` has float."""
     first, second = graph.operand(operator, 0).quant, graph.operand(operator, 1).quant
     twice_larger = 2.0 * max(first.scale, second.scale)
     result = graph.result(operator).quant
-    left_shift = sum_shift(graph.result(operator))
+    left_shift = 15 if graph.result(operator).dtype is DType.INT16 else 20
     return AddScaling(
         left_shift,
         (first.zero_point, second.zero_point),

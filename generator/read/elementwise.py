@@ -116,10 +116,8 @@ def binary(node: Node, kind: BinaryKind) -> list[Piece]:
             larger * (max(larger, 1.0) if kind in _PRODUCTS else 1.0) / result.quant.scale
         )
     if good and kind is BinaryKind.DIV:
-        factor = first.quant.scale / (second.quant.scale * result.quant.scale)
-        good = node.require(
-            factor < _MAX_QUOTIENT,
-            f"its scales multiply by {factor:.3g}, less than {_MAX_QUOTIENT:.3g} expected",
+        good = node.multiplies_by(
+            first.quant.scale / (second.quant.scale * result.quant.scale), _MAX_QUOTIENT
         )
     if good and kind in _UNSCALED:
         good = node.same_quantization(first, result) and node.same_quantization(second, result)

@@ -80,7 +80,7 @@ def _scales_16(node: Node, source: Tensor, weights: Tensor) -> bool:
     """Check that int16 accumulators are not scaled up further than their arithmetic allows."""
     if source.dtype is not DType.INT16:
         return True
-    scale = source.quant.scale * max(weights.quant.scales) / node.outputs[0].quant.scale
+    scale = _factor(source, weights.quant, node.outputs[0])
     return node.require(
         scale < _MAX_SCALE_16, f"multiplies sums by {scale:.3g}, less than {_MAX_SCALE_16} expected"
     )

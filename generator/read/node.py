@@ -154,10 +154,10 @@ class Node:
             f"tensor {tensor} has the scale {quantization.scale:.3g}, not {MIN_SCALE:.1e} to {MAX_SCALE:.1e}",
         )
 
-    def multiplies_by(self, factor: float) -> bool:
+    def multiplies_by(self, factor: float, limit: float = MAX_FACTOR) -> bool:
         """Check what a sum or product is scaled by: shifts farther than sensible networks need overflow."""
         return self.require(
-            factor < MAX_FACTOR, f"its scales multiply by {factor:.3g}, less than {MAX_FACTOR:.3g} expected"
+            factor < limit, f"its scales multiply by {factor:.3g}, less than {limit:.3g} expected"
         )
 
     def same_quantization(self, first: Tensor, second: Tensor) -> bool:

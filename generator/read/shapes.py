@@ -48,9 +48,9 @@ def _divided(values: Sequence[Array]) -> Array | None:
 
 
 _ARITHMETIC: Mapping[int, tuple[int, Callable[[Sequence[Array]], Array | None]]] = {
-    tflite.BuiltinOperator.ADD: (2, lambda v: v[0] + v[1]),  # type: ignore[operator]
-    tflite.BuiltinOperator.SUB: (2, lambda v: v[0] - v[1]),  # type: ignore[operator]
-    tflite.BuiltinOperator.MUL: (2, lambda v: v[0] * v[1]),  # type: ignore[operator]
+    tflite.BuiltinOperator.ADD: (2, lambda v: np.add(v[0], v[1])),
+    tflite.BuiltinOperator.SUB: (2, lambda v: np.subtract(v[0], v[1])),
+    tflite.BuiltinOperator.MUL: (2, lambda v: np.multiply(v[0], v[1])),
     tflite.BuiltinOperator.FLOOR_DIV: (2, _divided),
     tflite.BuiltinOperator.DIV: (2, _divided),
     tflite.BuiltinOperator.MAXIMUM: (2, lambda v: np.maximum(v[0], v[1])),

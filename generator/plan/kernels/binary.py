@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import cast
 
-from generator.arithmetic.binary import BinaryScaling, binary_scaling
+from generator.arithmetic.binary import BinaryScaling, binary_scaling, sum_scaling
 from generator.arithmetic.requantize import add_scaling
 from generator.graph import PAIR_LOOPS, Add, Binary, DType, Graph, Operator, Tensor, paired_axes
 from generator.plan.cost import Work
@@ -19,17 +19,7 @@ _SCALED = ("add", "sub", "mul", "prelu")
 def add(graph: Graph, operator: Operator) -> list[Candidate]:
     """Kernels for ADD."""
     scaling = add_scaling(graph, operator)
-    general = _pairs(
-        graph,
-        operator,
-        "add",
-        BinaryScaling(
-            scaling.input_zero_points,
-            scaling.left_shift,
-            *scaling.input_multipliers,
-            scaling.output_multiplier,
-        ),
-    )
+    general = _pairs(graph, operator, "add", sum_scaling(scaling))
     first, second, result = graph.operand(operator, 0), graph.operand(operator, 1), graph.result(operator)
     if result.dtype is DType.INT16:
         return [general]
