@@ -25,6 +25,12 @@ def mended(model: bytes) -> bytes:
     return bytes(builder.Output())
 
 
+def builtin_code(tree: Any, operator: Any) -> int:
+    """Of an operator in a file's object tree, the larger of its code's two fields, as TFLM has it."""
+    code = tree.operatorCodes[operator.opcodeIndex]
+    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+
+
 class _Mender:
     def __init__(self, schema: Any, tree: Any) -> None:
         self._schema = schema
@@ -36,7 +42,7 @@ class _Mender:
         codes = self._schema.BuiltinOperator
         operators = []
         for operator in self._graph.operators:
-            code = self.tree.operatorCodes[operator.opcodeIndex].builtinCode
+            code = builtin_code(self.tree, operator)
             if code == codes.DEPTHWISE_CONV_2D and (len(operator.inputs) < 3 or operator.inputs[2] == -1):
                 operators.append(self._with_bias(operator))
             elif code == codes.SPACE_TO_BATCH_ND and self._pads(operator):

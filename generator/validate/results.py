@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from generator.reference.mending import builtin_code
+
 
 @dataclass(frozen=True)
 class Result:
@@ -34,8 +36,7 @@ def results(model: bytes) -> tuple[Result, ...]:
     graph = tree.subgraphs[0]
     found = []
     for operator in graph.operators:
-        code = tree.operatorCodes[operator.opcodeIndex]
-        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        builtin = builtin_code(tree, operator)
         for index in operator.outputs:
             name = graph.tensors[index].name or b""
             found.append(
