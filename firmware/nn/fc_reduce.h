@@ -39,35 +39,32 @@ FC_INLINE void fc_sum_axis_s16(const struct fc_reduce *p, const int16_t *input, 
     fc_sum_axis(p, input, output, true);
 }
 
-FC_INLINE void fc_max_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)
+/* The greatest of `sign` times the elements, so -1 finds the least. */
+FC_INLINE void fc_extreme_axis_s8(const struct fc_reduce *p, int32_t sign, const int8_t *input, int8_t *output)
 {
     for (int32_t o = 0; o < p->outer; o++, input += p->reduced * p->inner) {
         for (int32_t i = 0; i < p->inner; i++) {
             int8_t best = input[i];
             for (int32_t r = 1; r < p->reduced; r++) {
                 const int8_t value = input[r * p->inner + i];
-                best = value > best ? value : best;
+                best = sign * value > sign * best ? value : best;
             }
             *output++ = best;
         }
     }
+}
+
+FC_INLINE void fc_max_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)
+{
+    fc_extreme_axis_s8(p, 1, input, output);
 }
 
 FC_INLINE void fc_min_axis_s8(const struct fc_reduce *p, const int8_t *input, int8_t *output)
 {
-    for (int32_t o = 0; o < p->outer; o++, input += p->reduced * p->inner) {
-        for (int32_t i = 0; i < p->inner; i++) {
-            int8_t best = input[i];
-            for (int32_t r = 1; r < p->reduced; r++) {
-                const int8_t value = input[r * p->inner + i];
-                best = value < best ? value : best;
-            }
-            *output++ = best;
-        }
-    }
+    fc_extreme_axis_s8(p, -1, input, output);
 }
 
-/* Where the greatest is, the first of equals; of `sign` times the elements, so -1 finds the least. */
+/* Where the greatest is, the first of equals, of `sign` times the elements. */
 FC_INLINE void fc_arg_axis_s8(const struct fc_reduce *p, int32_t sign, const int8_t *input, int32_t *output)
 {
     for (int32_t o = 0; o < p->outer; o++, input += p->reduced * p->inner) {

@@ -280,6 +280,8 @@ def arg(c: Converter, node: OnnxNode, op: str) -> None:
     axis = axes_of([int(node.attributes.get("axis", 0))], len(source.shape))[0]
     if node.attributes.get("select_last_index", 0):
         raise RefusedError("takes the last of equals; the first is supported")
+    if node.attributes.get("keepdims", 1):
+        raise RefusedError("keeps the axis; keepdims=0 is supported")
     name = node.outputs[0]
     shape, order = _reduced(source, [axis], keep=False)
     held = c.indices(f"{name} axis", [source.order.index(axis)])
@@ -295,6 +297,4 @@ def arg(c: Converter, node: OnnxNode, op: str) -> None:
         options=options,
         dtype=DType.INT32,
     )
-    if node.attributes.get("keepdims", 1):
-        raise RefusedError("keeps the axis; keepdims=0 is supported")
     c.bind(name, found)
