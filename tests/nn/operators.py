@@ -431,13 +431,13 @@ def blocks(draw: st.DrawFn, name: str) -> Make:
 
 
 @st.composite
-def nearest(draw: st.DrawFn) -> Make:
+def resizes(draw: st.DrawFn, name: str, table: str) -> Make:
     shape = draw(images)
     size = [draw(st.integers(1, 12)), draw(st.integers(1, 12))]
     align = draw(st.booleans())
     half = not align and draw(st.booleans())
-    table = options("ResizeNearestNeighbor", alignCorners=align, halfPixelCenters=half)
-    return moving("RESIZE_NEAREST_NEIGHBOR", [shape], [(1, *size, shape[3])], [size], table)
+    choices = options(table, alignCorners=align, halfPixelCenters=half)
+    return moving(name, [shape], [(1, *size, shape[3])], [size], choices)
 
 
 @st.composite
@@ -521,16 +521,6 @@ def weights_of_4_bits(draw: st.DrawFn, name: str) -> Make:
 
 
 @st.composite
-def bilinear(draw: st.DrawFn) -> Make:
-    shape = draw(images)
-    size = [draw(st.integers(1, 12)), draw(st.integers(1, 12))]
-    align = draw(st.booleans())
-    half = not align and draw(st.booleans())
-    table = options("ResizeBilinear", alignCorners=align, halfPixelCenters=half)
-    return moving("RESIZE_BILINEAR", [shape], [(1, *size, shape[3])], [size], table)
-
-
-@st.composite
 def reshapes(draw: st.DrawFn, name: str) -> Make:
     shape = [n for n in draw(shapes) if n > 1] or [1]
     position = draw(st.integers(0, len(shape)))
@@ -568,13 +558,13 @@ OPERATORS = {
     "REVERSE_V2": reverses(),
     "SPACE_TO_DEPTH": blocks("SPACE_TO_DEPTH"),
     "DEPTH_TO_SPACE": blocks("DEPTH_TO_SPACE"),
-    "RESIZE_NEAREST_NEIGHBOR": nearest(),
+    "RESIZE_NEAREST_NEIGHBOR": resizes("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighbor"),
     "TRANSPOSE_CONV": transpose_convs(),
     **{
         f"{name} int4": weights_of_4_bits(name)
         for name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
     },
-    "RESIZE_BILINEAR": bilinear(),
+    "RESIZE_BILINEAR": resizes("RESIZE_BILINEAR", "ResizeBilinear"),
     "SQUEEZE": reshapes("SQUEEZE"),
     "EXPAND_DIMS": reshapes("EXPAND_DIMS"),
 }
