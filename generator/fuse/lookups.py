@@ -27,9 +27,9 @@ def compose_lookups(graph: Graph) -> Graph:
         if not (_is_table(graph, operator) or _is_float(graph, operator)):
             continue
         source = graph.operand(operator, 0).index
-        while source in reshaped and _only_reader(graph, source):
+        while source in reshaped and graph.only_reader(source):
             source = graph.operand(reshaped[source], 0).index
-        before = chains.get(source, []) if _only_reader(graph, source) else []
+        before = chains.get(source, []) if graph.only_reader(source) else []
         chains[operator.outputs[0]] = [*before, operator]
         merged.update(o.outputs[0] for o in before)
     ends = {end: chain for end, chain in chains.items() if end not in merged}
@@ -73,10 +73,6 @@ def _is_float(graph: Graph, operator: Operator) -> bool:
     if isinstance(operator.attributes, Dequantize):
         return types[0].size_bytes == 1
     return isinstance(operator.attributes, Quantize) and types[0] is DType.FLOAT32
-
-
-def _only_reader(graph: Graph, index: int) -> bool:
-    return index not in graph.outputs and len(list(graph.readers(index))) == 1
 
 
 def _table(graph: Graph, chain: list[Operator]) -> bytes | None:

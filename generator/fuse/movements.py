@@ -30,10 +30,10 @@ def _merged(graph: Graph, operator: Operator, made: dict[int, Operator]) -> Oper
     if not isinstance(operator.attributes, View) or operator.inputs[0] is None:
         return operator
     index = operator.inputs[0]
-    while index in made and isinstance(made[index].attributes, Reshape) and _alone(graph, index):
+    while index in made and isinstance(made[index].attributes, Reshape) and graph.only_reader(index):
         index = made[index].inputs[0] or 0
     before = made.get(index)
-    if before is None or not isinstance(before.attributes, View) or not _alone(graph, index):
+    if before is None or not isinstance(before.attributes, View) or not graph.only_reader(index):
         return operator
     source = graph.operand(before, 0)
     if max(source.element_count, graph.result(operator).element_count) > _MAX_ELEMENTS:
@@ -45,10 +45,6 @@ def _merged(graph: Graph, operator: Operator, made: dict[int, Operator]) -> Oper
     whole = found.is_identity and source.element_count == moved.size
     attributes: Attributes = Reshape() if whole else found
     return replace(operator, attributes=attributes, inputs=before.inputs)
-
-
-def _alone(graph: Graph, index: int) -> bool:
-    return index not in graph.outputs and len(list(graph.readers(index))) == 1
 
 
 def _as_view(taken: NDArray[np.int64], name: str) -> View | None:

@@ -62,19 +62,17 @@ def pool_in_convolutions(graph: Graph) -> Graph:
 
 
 def _pool_that_alone_reads(graph: Graph, operator: Operator) -> Operator | None:
-    if not isinstance(operator.attributes, Conv2D) or operator.outputs[0] in graph.outputs:
+    if not isinstance(operator.attributes, Conv2D) or graph.result(operator).dtype is not DType.INT8:
         return None
-    if graph.result(operator).dtype is not DType.INT8:
-        return None
-    readers = list(graph.readers(operator.outputs[0]))
-    pool = readers[0].attributes if len(readers) == 1 else None
+    reader = graph.only_reader(operator.outputs[0])
+    pool = reader.attributes if reader else None
     tiles = (
         isinstance(pool, Pool2D)
         and pool.kind is PoolKind.MAX
         and pool.padding.is_none
         and pool.stride == pool.window
     )
-    return readers[0] if tiles else None
+    return reader if tiles else None
 
 
 def _pooled(graph: Graph, operator: Operator, reader: Operator) -> Operator:

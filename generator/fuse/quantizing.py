@@ -39,8 +39,7 @@ def _follows(graph: Graph, operator: Operator, moved: dict[int, Operator]) -> bo
         and source.dtype is DType.FLOAT32
         and movement is not None
         and not any(graph.operand(movement, i).is_constant for i in range(len(movement.inputs)))
-        and source.index not in graph.outputs
-        and len(list(graph.readers(source.index))) == 1
+        and graph.only_reader(source.index) is not None
     )
 
 

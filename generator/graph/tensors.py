@@ -208,3 +208,8 @@ class Graph:
     def readers(self, tensor_index: int) -> Iterator[Operator]:
         """Operators that read a tensor."""
         return (op for op in self.operators if tensor_index in op.inputs)
+
+    def only_reader(self, tensor_index: int) -> Operator | None:
+        """The operator for which alone a tensor is computed; None for an output of the graph."""
+        readers = list(self.readers(tensor_index))
+        return readers[0] if len(readers) == 1 and tensor_index not in self.outputs else None
