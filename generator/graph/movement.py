@@ -159,6 +159,14 @@ def merged_view(tflite_name: str, offset: int, counts: Sequence[int], strides: S
     return View(tflite_name, offset, tuple(c for c, _ in axes), tuple(s for _, s in axes))
 
 
+def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """What shapes become together, axes of length 1 and missing ones repeated; None if they do not fit."""
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    lengths = [set(sizes) - {1} or {1} for sizes in zip(*padded, strict=True)]
+    return tuple(max(each) for each in lengths) if all(len(each) == 1 for each in lengths) else None
+
+
 def paired_axes(
     first: tuple[int, ...], second: tuple[int, ...], result: tuple[int, ...]
 ) -> list[tuple[int, int, int]]:

@@ -19,6 +19,7 @@ from generator.graph import (
     Tensor,
     Unary,
     UnaryKind,
+    broadcast_shape,
     paired_axes,
 )
 from generator.read.activations import fused_activation
@@ -128,15 +129,14 @@ def _broadcasts(node: Node) -> bool:
     """Check two operands' shapes against the result's: axes are equal or have length 1."""
     first, second = node.operand(0), node.operand(1)
     rank = max(len(first.shape), len(second.shape))
-    shapes = [(1,) * (rank - len(t.shape)) + t.shape for t in (first, second)]
-    fit = all(a == b or 1 in (a, b) for a, b in zip(*shapes, strict=True))
+    shape = broadcast_shape(first.shape, second.shape)
     return (
         node.require(rank <= MAX_RANK, f"{first} and {second} have more than {MAX_RANK} axes")
-        and node.require(fit, f"{first} and {second} do not fit each other")
+        and node.require(shape is not None, f"{first} and {second} do not fit each other")
         and node.require(
             not (first.is_constant and second.is_constant), f"{first} and {second} are both constant"
         )
-        and node.result_shape([max(a, b) for a, b in zip(*shapes, strict=True)])
+        and node.result_shape(shape or ())
         and node.require(
             len(paired_axes(first.shape, second.shape, node.outputs[0].shape)) <= PAIR_LOOPS,
             f"{first} and {second} repeat along too many axes by turns: repeat one with BROADCAST_TO before",

@@ -13,6 +13,7 @@ from generator.graph import (
     FullyConnected,
     Reshape,
     Tensor,
+    broadcast_shape,
     merged_view,
     row_major,
 )
@@ -46,13 +47,14 @@ def batch_matmul(node: Node) -> list[Piece]:
     rows, depth = _turned(first.shape[-2:], options.AdjX())
     columns, depth_too = _turned(second.shape[-2:], not options.AdjY())
     batches = [(1,) * (max(ranks) - len(t.shape)) + t.shape[:-2] for t in (first, second)]
+    batch = broadcast_shape(*batches)
     if not (
         node.require(
-            depth == depth_too and all(a == b or 1 in (a, b) for a, b in zip(*batches, strict=True)),
+            depth == depth_too and batch is not None,
             f"{first} and {second} do not fit each other",
         )
         and node.require(depth <= MAX_DEPTH, f"sums {depth} products, at most {MAX_DEPTH} supported")
-        and node.result_shape([*(max(a, b) for a, b in zip(*batches, strict=True)), rows, columns])
+        and node.result_shape([*(batch or ()), rows, columns])
     ):
         return []
     pieces: list[Piece] = []

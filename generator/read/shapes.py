@@ -11,7 +11,7 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
-from generator.graph import DType
+from generator.graph import DType, broadcast_shape
 from generator.read.node import Node
 
 Array = NDArray[np.generic]
@@ -29,17 +29,12 @@ def shape_values(node: Node, code: int) -> Array | None:
         values = np.array(node.inputs[0].shape, np.int64)
     elif code in _ARITHMETIC:
         known = [t for t in node.inputs if t is not None and t.is_constant and t.element_count <= MAX_VALUES]
-        if len(known) == len(node.inputs) == _ARITHMETIC[code][0] and _fit([t.shape for t in known]):
-            values = _ARITHMETIC[code][1]([t.values for t in known])
+        count, function = _ARITHMETIC[code]
+        if len(known) == len(node.inputs) == count and broadcast_shape(*(t.shape for t in known)) is not None:
+            values = function([t.values for t in known])
     if values is None or values.size != result.element_count:
         return None
     return values.astype(result.dtype.numpy)
-
-
-def _fit(shapes: Sequence[tuple[int, ...]]) -> bool:
-    longest = max(len(shape) for shape in shapes)
-    padded = [(1,) * (longest - len(shape)) + shape for shape in shapes]
-    return all(len({n for n in sizes if n != 1}) <= 1 for sizes in zip(*padded, strict=True))
 
 
 def _divided(values: Sequence[Array]) -> Array | None:
