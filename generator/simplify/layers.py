@@ -128,7 +128,8 @@ def _patterns(
 def _axis_patterns(size: int, results: int, taps: int, stride: int, dilation: int, before: int) -> BoolArray:
     first = np.arange(results) * stride - before  # where each window begins
     ends = np.stack([-(first // dilation), -((first - size) // dilation)], axis=1)  # taps that see the image
-    distinct = np.unique(ends.clip(0, taps), axis=0)
+    ends = ends.clip(0, taps)[::-1]  # ascending: equal ones are neighbours
+    distinct = ends[np.append(True, (ends[1:] != ends[:-1]).any(axis=1))]
     tap = np.arange(taps)
     seen: BoolArray = (distinct[:, :1] <= tap) & (tap < distinct[:, 1:])
     return seen

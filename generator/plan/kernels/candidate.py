@@ -255,10 +255,9 @@ def view_fields(
 
 def taps_inside(input_size: int, output_size: int, kernel: int, stride: int, dilation: int, pad: int) -> int:
     """Of all windows along an axis, the elements that lie inside the input."""
+    starts = range(-pad, -pad + output_size * stride, stride)
     return sum(
-        0 <= start + tap * dilation < input_size
-        for start in range(-pad, -pad + output_size * stride, stride)
-        for tap in range(kernel)
+        _below(starts, input_size - tap * dilation) - _below(starts, -tap * dilation) for tap in range(kernel)
     )
 
 
@@ -267,10 +266,12 @@ def windows_inside(
 ) -> int:
     """Windows along an axis of which nothing lies outside the input."""
     reach = (kernel - 1) * dilation
-    return sum(
-        start >= 0 and start + reach < input_size
-        for start in range(-pad, -pad + output_size * stride, stride)
-    )
+    starts = range(-pad, -pad + output_size * stride, stride)
+    return max(0, _below(starts, input_size - reach) - _below(starts, 0))
+
+
+def _below(ascending: range, limit: int) -> int:
+    return min(max(0, -((ascending.start - limit) // ascending.step)), len(ascending))
 
 
 def fold_zero_point(weights: NDArray[np.integer[Any]], biases: list[int], zero_point: int) -> list[int]:
