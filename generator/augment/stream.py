@@ -1,0 +1,178 @@
+"""Epochs as a stream of batches: decoded and augmented in worker processes, never all in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from types import TracebackType
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from generator.augment.epoch import Epoch, Slots, slots
+from generator.augment.recipe import disguise, scaled, varied
+from generator.imaging import Image, crop_square, to_luma
+from generator.imaging.opencv import opencv
+
+Batch: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""Pictures, N x H x W x C, and their classes."""
+
+_CHUNK = 256  # pictures that a worker makes at a time
+_AHEAD = 3  # chunks per worker that may wait for training
+_LARGEST = 256  # side in pixels that a picture is reduced to before it is augmented
+_DISGUISED = 2  # the same for disguises, in sides of the network: time goes with the square
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures that processes can share: everything in it can be pickled.
+
+    Attributes:
+        load: reads picture ``i``, RGB.
+        labels: class of each.
+        sources: name of the set that each came from.
+    """
+
+    load: Callable[[int], Image]
+    labels: Sequence[int]
+    sources: Sequence[str]
+
+
+class Stream:
+    """Makes the epochs of a training. A context manager: it owns worker processes.
+
+    The same arguments give the same bytes, whatever the number of workers.
+
+    Args:
+        pictures: to make them of.
+        how: what an epoch consists of.
+        shape: height, width (equal) and channels (1 or 3) of the network's input.
+        seed: of everything drawn by lot.
+        workers: processes; 0 works in this one.
+    """
+
+    def __init__(
+        self, pictures: Pictures, how: Epoch, shape: tuple[int, int, int], *, seed: int, workers: int
+    ) -> None:
+        self._work = _Work(pictures, how, shape, seed)
+        self._how = how
+        self._workers = workers
+        self._pool: Executor | None = None
+
+    def __enter__(self) -> Stream:
+        if self._workers:
+            # Not forked: a fork of a process in which TensorFlow has threads may hang.
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_take_work, initargs=(self._work,)
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def __len__(self) -> int:
+        """Pictures in an epoch."""
+        return self._how.size(self._work.pictures.sources)
+
+    def epoch(self, number: int, batch_size: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch; the last may be smaller."""
+        images: list[npt.NDArray[np.uint8]] = []
+        labels: list[npt.NDArray[np.int64]] = []
+        held = 0
+        for made, classes in self._chunks(number):
+            images.append(made)
+            labels.append(classes)
+            held += len(made)
+            if held >= batch_size:
+                all_images, all_labels = np.concatenate(images), np.concatenate(labels)
+                whole = held - held % batch_size
+                for start in range(0, whole, batch_size):
+                    yield all_images[start : start + batch_size], all_labels[start : start + batch_size]
+                images, labels, held = [all_images[whole:]], [all_labels[whole:]], held - whole
+        if held:
+            yield np.concatenate(images), np.concatenate(labels)
+
+    def _chunks(self, number: int) -> Iterator[Batch]:
+        plan = self._work.plan(number)
+        parts = (plan.part(start, start + _CHUNK) for start in range(0, len(plan), _CHUNK))
+        if self._pool is None:
+            for index, part in enumerate(parts):
+                yield self._work.chunk(part, number, index)
+            return
+        waiting: deque[Future[Batch]] = deque()
+        for index, part in enumerate(parts):
+            waiting.append(self._pool.submit(_chunk, part, number, index))
+            if len(waiting) >= _AHEAD * self._workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@dataclass(frozen=True)
+class _Work:
+    pictures: Pictures
+    how: Epoch
+    shape: tuple[int, int, int]
+    seed: int
+
+    def plan(self, number: int) -> Slots:
+        rng = np.random.default_rng((self.seed, number))
+        return slots(self.how, self.pictures.labels, self.pictures.sources, rng)
+
+    def chunk(self, part: Slots, number: int, index: int) -> Batch:
+        rng = np.random.default_rng((self.seed, number, index))
+        made = [self._picture(part, i, rng) for i in range(len(part))]
+        return np.stack(made), part.label
+
+    def _picture(self, part: Slots, i: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+        side, _, channels = self.shape
+        position, interpolation = int(part.picture[i]), int(part.interpolation[i])
+        augmentation = self.how.augmentation
+        if not part.is_copy[i]:
+            made = scaled(self._square(position, _LARGEST), side, interpolation)
+        elif augmentation.disguises is None:
+            made = varied(self._square(position, _LARGEST), rng, augmentation, side, interpolation)
+        else:
+
+            def face(index: int) -> Image:
+                return self._square(index, _DISGUISED * side)
+
+            disguised = disguise(
+                face(position),
+                int(part.label[i]),
+                lambda: face(int(rng.integers(len(self.pictures.labels)))),
+                rng,
+                augmentation.disguises,
+                draw=bool(part.is_drawn[i]),
+            )
+            made = varied(disguised, rng, augmentation, side, interpolation)
+        return (made if channels == 3 else to_luma(made)).reshape(self.shape)
+
+    def _square(self, index: int, largest: int) -> Image:
+        """A picture's central square, at most ``largest`` pixels wide."""
+        square = crop_square(self.pictures.load(index))
+        if square.shape[0] > largest:
+            cv2 = opencv("augmentation")
+            square = cv2.resize(square, (largest, largest), interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(square)
+
+
+_work: _Work
+
+
+def _take_work(work: _Work) -> None:
+    global _work  # noqa: PLW0603  # what a worker process is for
+    _work = work
+    opencv("augmentation").setNumThreads(1)
+
+
+def _chunk(part: Slots, number: int, index: int) -> Batch:
+    return _work.chunk(part, number, index)
