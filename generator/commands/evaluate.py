@@ -223,7 +223,7 @@ def evaluate(
         scores = judge.scores(scorer)
         measured = None
         if firmware is not None:
-            measured, comparison = _emulate(firmware, judge, scores, scorer, threshold, output)
+            measured, comparison = compare_with_firmware(firmware, judge, scores, scorer, threshold, output)
         columns = [judge.column(scorer, threshold, len(source.data), measured or (scorer.engine, scores))]
         if float_scorer is not None:
             columns.insert(0, judge.column(float_scorer[0], threshold, float_scorer[1]))
@@ -355,7 +355,7 @@ def _build(
     return FirmwareScorer(elf, target.board, output_tensor, len(judge.labels), workers=workers)
 
 
-def _emulate(
+def compare_with_firmware(
     firmware: FirmwareScorer,
     judge: Judge,
     scores: Scores,
