@@ -195,11 +195,12 @@ def evaluate(
     if plots is not None:
         require_matplotlib()
     processes = workers or os.cpu_count() or 1
+    source = None if Path(model).suffix in KERAS_SUFFIXES else find_model(model, settings)
     images = open_data(data)
     if data == SYNTHETIC:
         output.say(SYNTHETIC_NOTE)
     comparison: FirmwareComparison | None = None
-    if Path(model).suffix in KERAS_SUFFIXES:
+    if source is None:
         if where == "emulator" or float_path is not None:
             raise UsageError(
                 f"{model} is a float network: --on emulator and --float go with its .tflite file "
@@ -210,7 +211,6 @@ def evaluate(
         judge = Judge(images, split, (), limit, output)
         columns = [judge.column(scorer, threshold, Path(model).stat().st_size)]
     else:
-        source = find_model(model, settings)
         name, threshold = source.name, _threshold(source)
         judge = Judge(images, split, source.info.labels, limit, output)
         scorer = _tflm(source, judge, processes)

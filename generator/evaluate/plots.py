@@ -62,7 +62,7 @@ def _draw_reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
         upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.01))
         lower.set(xlabel="confidence", ylabel="answers", yscale="symlog")
         upper.set_title(f"reliability on {evaluations[0].split}", fontsize=10)
-        upper.legend(loc="upper left", fontsize=8)
+        upper.legend(loc="lower left", fontsize=8)
 
 
 def _draw_confusion(evaluation: Evaluation, path: Path) -> None:
