@@ -89,6 +89,7 @@ class TflmScorer:
 
         Raises:
             ModelError: TFLM does not take it, or it has no image input.
+            UsageError: it tells another number of classes apart.
             MissingToolError: TFLM is not installed.
         """
         self._arguments = (model, subject, normalization, classes)
@@ -103,6 +104,12 @@ class TflmScorer:
         shape = given.shape
         if len(shape) != 4 or shape[0] != 1 or shape[3] not in (1, 3):
             raise ModelError(subject, [f"its input has shape {shape}; needed is 1 x H x W x 1 or 3"])
+        told_apart = max(2, self._output.element_count)
+        if self._output.dtype is not DType.INT32 and told_apart != classes:
+            raise UsageError(
+                f"{subject} tells {told_apart} classes apart, the pictures are of {classes}: it needs pictures "
+                "in a folder for each of its classes"
+            )
         self._shape = shape[1], shape[2], shape[3]
         self._table = pixel_values(given, normalization)
 

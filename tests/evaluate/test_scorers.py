@@ -142,7 +142,9 @@ def test_elements_become_scores():
     assert as_scores(np.array([[2], [0]], np.int32), number, 3).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-def test_no_picture_and_no_model_are_said():
+def test_no_picture_and_no_model_and_other_classes_are_said():
+    with pytest.raises(UsageError, match="tells 5 classes apart, the pictures are of 2"):
+        TflmScorer(five_classes(), "net", None, 2)
     with pytest.raises(ModelError, match=r"broken\.tflite"):
         TflmScorer(b"not a flatbuffer at all, by no means", "broken.tflite", None, 2)
     scorer = TflmScorer((MODEL / "mask_cnn.tflite").read_bytes(), "m", None, 2)
