@@ -9,7 +9,8 @@ from generator.commands.analyze import analyze
 from generator.commands.board import flash, monitor
 from generator.commands.build import build
 from generator.commands.emulate import emulate
-from generator.commands.learning import evaluate, quantize, train
+from generator.commands.evaluate import evaluate
+from generator.commands.learning import quantize, train
 from generator.commands.validate import validate
 
 

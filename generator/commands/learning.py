@@ -1,4 +1,4 @@
-"""``train``, ``quantize`` and ``evaluate``: everything that needs images."""
+"""``train`` and ``quantize``: what makes networks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 import click
 
-from generator.catalog import ONNX_SUFFIX, Normalization, find_model
+from generator.catalog import ONNX_SUFFIX, Normalization
 from generator.commands import options
+from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
+from generator.evaluate import PAPER
+from generator.evaluate.show import Column, print_evaluation
 from generator.learn.architectures import ARCHITECTURES
 from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
 from generator.learn.data import SYNTHETIC, open_data
-from generator.learn.evaluate import Evaluation
-from generator.learn.evaluate import evaluate as run_evaluation
 from generator.learn.keras_network import (
     ACTIVATIONS,
     IO_TYPES,
-    KERAS_SUFFIXES,
     Activations,
     KerasNetwork,
     TensorIo,
@@ -48,8 +48,6 @@ io_option = click.option(
     help="Type of input and output.",
 )
 
-_SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
-
 
 @click.command()
 @click.argument("arch", type=click.Choice(sorted(ARCHITECTURES)))
@@ -72,8 +70,11 @@ def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | Non
         command=_command(arch, data, epochs, seed),
         progress=output.say,
     )
-    for evaluation in outcome.evaluations:
-        _print(evaluation, data, output)
+    if data == SYNTHETIC:
+        output.say(SYNTHETIC_NOTE)
+    for split in ("Validation", "Test"):
+        columns = [Column(e) for e in outcome.evaluations if e.split == split]
+        print_evaluation(columns, PAPER.get(arch), output.results)
     output.say(f"wrote {folder}: build it with python -m generator build {folder}")
     output.json({"folder": str(folder), "evaluations": [asdict(e) for e in outcome.evaluations]})
 
@@ -175,31 +176,6 @@ def _report(
     return asdict(report)
 
 
-@click.command()
-@options.model_argument
-@data_option
-@click.option(
-    "--split", type=click.Choice(["Train", "Validation", "Test"]), default="Test", show_default=True
-)
-@output_options
-def evaluate(model: str, data: str, split: str, output: Output) -> None:
-    """Accuracy, confusion matrix, precision, recall and F1 of MODEL (.tflite through TFLM, or Keras)."""
-    images = open_data(data)
-    if Path(model).suffix in KERAS_SUFFIXES:
-        evaluation = run_evaluation(Path(model), images, split=split)  # type: ignore[arg-type]
-    else:
-        source = find_model(model)
-        evaluation = run_evaluation(
-            source.path,
-            images,
-            split=split,  # type: ignore[arg-type]  # click has checked the choice
-            threshold=source.info.threshold,
-            normalization=source.info.normalization or PIXELS,
-        )
-    _print(evaluation, data, output)
-    output.json(asdict(evaluation))
-
-
 def _normalization(scale: float | None, offset: float | None) -> Normalization | None:
     if scale is None and offset is None:
         return None
@@ -216,20 +192,3 @@ def _command(arch: str, data: str, epochs: int, seed: int) -> str:
     words += [] if epochs == DEFAULT_EPOCHS else ["--epochs", str(epochs)]
     words += [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
     return " ".join(words)
-
-
-def _print(evaluation: Evaluation, data: str, output: Output) -> None:
-    labels = [figures.label for figures in evaluation.classes]
-    lines = [
-        f"{evaluation.engine} on {evaluation.split}: accuracy {evaluation.accuracy:.2%} of {evaluation.count}"
-    ]
-    if data == SYNTHETIC:
-        lines[0] += f" ({_SYNTHETIC_NOTE})"
-    for truth, row in zip(labels, evaluation.confusion, strict=True):
-        answers = ", ".join(f"{count} called {answer}" for answer, count in zip(labels, row, strict=True))
-        lines.append(f"  {truth}: {answers}")
-    lines.extend(
-        f"  {c.label}: precision {c.precision:.3f}, recall {c.recall:.3f}, F1 {c.f1:.3f}"
-        for c in evaluation.classes
-    )
-    output.results.print("\n".join(lines))

@@ -17,10 +17,11 @@ from generator.link import Client
 from generator.plan import Optimize
 from generator.read import read_tflite_bytes
 from generator.render import Engine
+from generator.report.plotting import require_matplotlib
 from generator.validate import Comparison, TestInput, compare, implementations, make_inputs
 from generator.validate.implementations import TARGET, Absent, Implementation
 from generator.validate.layers import LayerComparison, compare_layers, layers_of
-from generator.validate.picture import draw, require_matplotlib
+from generator.validate.picture import draw
 from generator.validate.results import results
 from generator.validate.show import as_json, print_layers
 

@@ -204,7 +204,7 @@ class BlockCounter:
 
     ``phase_entries`` are the addresses of the functions that start a phase. ``read_code`` returns code
     bytes. ``timing`` prices an edge and schedules a block, once each; ``memory`` is what it costs to reach
-    memory.
+    memory, for data only with ``data_timing``, which asks for a callback before each instruction.
     """
 
     def __init__(
@@ -214,6 +214,8 @@ class BlockCounter:
         read_code: Callable[[int, int], bytes],
         timing: TimingModel,
         memory: MemoryModel,
+        *,
+        data_timing: bool = True,
     ) -> None:
         self._library = _library()
         self._read_code = read_code
@@ -239,7 +241,8 @@ class BlockCounter:
         self._pointer = ctypes.pointer(self._state)
         self.power_on()
         self._hook(engine, unicorn.UC_HOOK_BLOCK, self._library.counter_on_block)
-        self._hook(engine, unicorn.UC_HOOK_CODE, self._library.counter_on_code)
+        if data_timing:
+            self._hook(engine, unicorn.UC_HOOK_CODE, self._library.counter_on_code)
 
     def _hook(self, engine: Any, kind: int, callback: Any) -> None:
         status = library.uc_hook_add(

@@ -65,7 +65,10 @@ class Uart(Peripheral):
         self.sent = bytearray()
         """Bytes the firmware has sent."""
         self._settings = 0
-        self._verdicts: tuple[tuple[int, ...], bool, bool] = ((), False, False)
+        console = board.console
+        self._pages = (rcc, ports[console.tx.port], ports[console.rx.port])
+        self._judged_at: tuple[int, int, int, int] | None = None
+        self._verdict = (False, False)
         self.on_empty_poll: Callable[[], None] = lambda: None
         self.on_transfer: Callable[[], None] = lambda: None
 
@@ -124,18 +127,18 @@ class Uart(Peripheral):
 
     def _connection(self) -> tuple[bool, bool]:
         """Whether a byte gets out, and in; RefusedError at a wrong speed. Judged anew after each change."""
-        console = self._board.console
-        pages = (self._rcc, self._ports[console.tx.port], self._ports[console.rx.port])
-        stamp = (self._settings, *(page.writes for page in pages))
-        if self._verdicts[0] != stamp:
+        clocks, tx_port, rx_port = self._pages
+        now = (self._settings, clocks.writes, tx_port.writes, rx_port.writes)
+        if self._judged_at != now:
+            console = self._board.console
             control = self.registers.get(0, 0)
             sends, receives = control & 9 == 9, control & 5 == 5
             if self._is_console and (sends or receives):
                 self._check_baud()
                 sends = sends and self._is_routed(console.tx)
                 receives = receives and self._is_routed(console.rx)
-            self._verdicts = (stamp, sends, receives)
-        return self._verdicts[1:]
+            self._judged_at, self._verdict = now, (sends, receives)
+        return self._verdict
 
     def _is_routed(self, pin: Pin) -> bool:
         """Whether a pin of the console is connected to the port."""

@@ -10,12 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from generator.evaluate import Evaluation, Scorer, TflmScorer, evaluate
 from generator.learn.architectures import architecture
 from generator.learn.augment import Augmentation
 from generator.learn.calibration import PIXELS, image_set_samples
 from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
-from generator.learn.evaluate import Evaluation, evaluate
 from generator.learn.keras_network import TensorIo, load_network
+from generator.learn.keras_scorer import KerasScorer
 from generator.learn.quantize import Quantization, quantize
 from generator.learn.training import (
     DEFAULT_BATCH,
@@ -29,6 +30,8 @@ from generator.learn.training import (
 
 CARD = "model.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")
+_THRESHOLD = 0.5
+_CARD_FIGURES = ("engine", "split", "count", "threshold", "accuracy", "confusion", "classes")
 _HELD_OUT: tuple[SplitName, ...] = ("Validation", "Test")
 
 
@@ -91,10 +94,25 @@ def make_model(
     samples = image_set_samples(data, network.inputs, seed=seed)
     quantization = quantize(network, samples, out_dir / f"{arch}.tflite", io=io)
     evaluations = []
-    for path in (training.model_path, quantization.model_path):
-        for split in _HELD_OUT:
-            progress(f"evaluating {path.name} on {split}")
-            evaluations.append(evaluate(path, data, split=split))
+    int8 = quantization.model_path
+    scorers: tuple[Scorer, ...] = (
+        KerasScorer(training.model_path, PIXELS),
+        TflmScorer(int8.read_bytes(), str(int8), PIXELS, len(data.labels)),
+    )
+    for scorer in scorers:
+        for name in _HELD_OUT:
+            progress(f"evaluating {scorer.engine} on {name}")
+            part = data.splits[name]
+            threshold = _THRESHOLD if scorer.takes_threshold else None
+            figures = evaluate(
+                scorer(part.images()),
+                part.labels,
+                data.labels,
+                engine=scorer.engine,
+                split=name,
+                threshold=threshold,
+            )
+            evaluations.append(figures)
     card = model_card(data, training, quantization, tuple(evaluations), command)
     card_path = out_dir / CARD
     unfinished = out_dir / f".{CARD}.unfinished"
@@ -116,7 +134,7 @@ def model_card(
         "name": training.architecture,
         "labels": list(data.labels),
         "positive": 1,
-        "threshold": 0.5,
+        "threshold": _THRESHOLD,
         "normalization": PIXELS.model_dump(),
         "parameters": network.parameters,
         "tflite": {
@@ -158,7 +176,10 @@ def model_card(
                 **{name: version(name) for name in _LIBRARIES},
             },
         },
-        "evaluation": [asdict(evaluation) for evaluation in evaluations],
+        "evaluation": [
+            {name: value for name, value in asdict(evaluation).items() if name in _CARD_FIGURES}
+            for evaluation in evaluations
+        ],
     }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from generator.errors import MissingToolError, UsageError
+from generator.report.plotting import png
 from generator.validate.arrays import Array
 from generator.validate.implementations import FLOAT, TARGET
 from generator.validate.layers import Difference, LayerComparison, Pair
@@ -20,15 +19,6 @@ _ROW_INCHES, _MAP_INCHES, _WIDTH_INCHES = 2.4, 4.0, 10.0
 _LEAST_PERCENT = 1e-3  # what a bar begins at: shares are drawn by their logarithm
 
 
-def require_matplotlib() -> Any:
-    """Return the ``matplotlib`` module. MissingToolError if it is not installed."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise MissingToolError("a picture needs Matplotlib: pip install 'firmcast[plot]'") from error
-    return mpl
-
-
 def draw(comparison: LayerComparison, path: Path) -> None:
     """Write a PNG: a profile along the layers for each implementation against TFLM, then a map.
 
@@ -38,27 +28,15 @@ def draw(comparison: LayerComparison, path: Path) -> None:
         MissingToolError: Matplotlib is not installed.
         UsageError: ``path`` cannot be written.
     """
-    mpl = require_matplotlib()
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     pairs = [p for p in comparison.pairs if Engine.TFLM.value in (p.first, p.second)]
     departing = sorted((p for p in pairs if p.departure), key=lambda p: TARGET not in (p.first, p.second))
     heights = [_ROW_INCHES * len(pairs)] + [_MAP_INCHES] * bool(departing)
-    with mpl.rc_context(), style.context("default"):
-        figure = Figure(figsize=(_WIDTH_INCHES, sum(heights)), layout="constrained")
+    with png(path, _WIDTH_INCHES, sum(heights)) as figure:
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, pair in zip(parts[0].subplots(len(pairs), 1, squeeze=False)[:, 0], pairs, strict=True):
             (_noise if FLOAT in (pair.first, pair.second) else _profile)(axis, comparison, pair)
         if departing:
             _map(parts[1], comparison, departing[0])
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=100, metadata={"Software": None})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png.getvalue())
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _titled(axis: Any, comparison: LayerComparison, pair: Pair) -> None:

@@ -101,6 +101,9 @@ def build(
     return image
 
 
-def machine(source: str, *flags: str, phases: tuple[str, ...] = (), **options: str) -> Machine:
+def machine(
+    source: str, *flags: str, phases: tuple[str, ...] = (), data_timing: bool = True, **options: str
+) -> Machine:
     """A machine with a compiled program."""
-    return Machine(build(source, *flags, **options), load_board("nucleo_h743zi2"), phases=phases)
+    image = build(source, *flags, **options)
+    return Machine(image, load_board("nucleo_h743zi2"), phases=phases, data_timing=data_timing)

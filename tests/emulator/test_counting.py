@@ -57,6 +57,17 @@ def test_compiled_program_counts_what_the_instruction_hook_counts() -> None:
     assert plain.profile().instructions == plain.instructions
 
 
+def test_without_data_timing_the_same_runs_in_fewer_cycles() -> None:
+    timed, hasty = machine(WORK), machine(WORK, data_timing=False)
+    results = []
+    for subject in (timed, hasty):
+        assert subject.run() is StopReason.HALTED
+        results.append(subject.read_memory(subject.image.symbols["result"].address, 4))
+    assert results[0] == results[1]
+    assert hasty.instructions == timed.instructions
+    assert hasty.cycles < timed.cycles
+
+
 def test_result_is_right_and_slices_change_nothing() -> None:
     whole = machine(WORK)
     whole.run()

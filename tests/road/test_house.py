@@ -24,7 +24,9 @@ ORDER = (
     ("read", "fuse", "targets", "imaging"),
     ("plan", "application", "simplify", "augment"),
     ("render", "reference", "toolchain", "link"),
-    ("flash", "emulator", "report", "learn"),
+    ("flash", "emulator", "report"),
+    ("evaluate",),
+    ("learn",),
     ("validate",),
     ("commands",),
 )
