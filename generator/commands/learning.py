@@ -15,7 +15,6 @@ from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES
 from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
-from generator.learn.data import SYNTHETIC, open_data
 from generator.learn.evaluate import Evaluation
 from generator.learn.evaluate import evaluate as run_evaluation
 from generator.learn.keras_network import (
@@ -36,6 +35,7 @@ from generator.learn.quantization_table import print_report
 from generator.learn.quantize import Quantization, write_whole
 from generator.learn.quantize import quantize as run_quantization
 from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
+from generator.pictures.sets import SYNTHETIC, open_data
 
 data_option = click.option(
     "--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings."

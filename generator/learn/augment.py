@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from generator.imaging import Image, to_luma
 from generator.imaging.opencv import opencv
-from generator.learn.data import INTERPOLATIONS
+
+INTERPOLATIONS = ("INTER_AREA", "INTER_CUBIC", "INTER_NEAREST", "INTER_LINEAR", "INTER_LANCZOS4")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from generator.catalog import Normalization
 from generator.errors import FirmcastError, MissingToolError, UsageError
 from generator.imaging import Image, prepare_image, read_image
 from generator.learn.arrays import array_pool, is_array_source
-from generator.learn.data import (
+from generator.learn.pool import NetworkInput, Pool, Sample, expected
+from generator.pictures.sets import (
     SYNTHETIC,
     ImageSet,
     content_share,
@@ -22,7 +23,6 @@ from generator.learn.data import (
     split_folders,
     synthetic_set,
 )
-from generator.learn.pool import NetworkInput, Pool, Sample, expected
 
 DEFAULT_SAMPLES = 256
 FEW_SAMPLES = 100

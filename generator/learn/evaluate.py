@@ -16,8 +16,8 @@ from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
 from generator.graph import DType
 from generator.learn.calibration import PIXELS
-from generator.learn.data import ImageSet, SplitName, network_inputs
 from generator.learn.keras_network import KERAS_SUFFIXES, load_keras
+from generator.pictures.sets import ImageSet, SplitName, network_inputs
 from generator.reference import Oracle
 
 Engine: TypeAlias = Literal["keras-float32", "tflm-int8"]

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.learn.architectures import architecture
-from generator.learn.augment import Augmentation
+from generator.learn.augment import INTERPOLATIONS, Augmentation
 from generator.learn.calibration import PIXELS, image_set_samples
-from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
 from generator.learn.evaluate import Evaluation, evaluate
 from generator.learn.keras_network import TensorIo, load_network
 from generator.learn.quantize import Quantization, quantize
@@ -26,6 +25,7 @@ from generator.learn.training import (
     TrainingResult,
     train,
 )
+from generator.pictures.sets import ImageSet, SplitName
 
 CARD = "model.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")

@@ -13,9 +13,9 @@ import numpy as np
 from generator.errors import UsageError
 from generator.imaging import Image
 from generator.learn.architectures import architecture
-from generator.learn.augment import Augmentation, epoch_images
-from generator.learn.data import INTERPOLATIONS, ImageSet, network_inputs, squares
+from generator.learn.augment import INTERPOLATIONS, Augmentation, epoch_images
 from generator.learn.keras import seed_everything, tensorflow
+from generator.pictures.sets import ImageSet, network_inputs, squares
 
 Progress: TypeAlias = Callable[[str], None]
 """Is told, in a sentence, what begins or was reached."""

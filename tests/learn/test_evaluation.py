@@ -10,8 +10,8 @@ from generator.catalog import Normalization
 from generator.errors import ModelError, UsageError
 from generator.graph import DType, Quantization, Tensor
 from generator.learn.calibration import PIXELS
-from generator.learn.data import synthetic_set
 from generator.learn.evaluate import count_answers, evaluate
+from generator.pictures.sets import synthetic_set
 
 
 def counted(scores, labels, threshold=0.5):

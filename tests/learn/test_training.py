@@ -10,13 +10,13 @@ import pytest
 from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES, architecture
 from generator.learn.calibration import image_set_samples
-from generator.learn.data import synthetic_set
 from generator.learn.evaluate import evaluate
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
 from generator.learn.quantize import quantize
 from generator.learn.training import train
+from generator.pictures.sets import synthetic_set
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 pytest.importorskip("cv2", reason="OpenCV is not installed")

@@ -22,7 +22,7 @@ ORDER = (
     ("convert",),
     ("catalog", "arithmetic"),
     ("read", "fuse", "targets", "imaging"),
-    ("plan", "application", "simplify"),
+    ("plan", "application", "simplify", "pictures"),
     ("render", "reference", "toolchain", "link"),
     ("flash", "emulator", "report", "learn"),
     ("validate",),

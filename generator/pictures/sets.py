@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from generator.errors import FirmcastError, MissingToolError, UsageError
 from generator.imaging import Image, area_average, crop_square, prepare_image, read_image
-from generator.learn.synthetic import draw_face
+from generator.pictures.synthetic import draw_face
 
 SplitName: TypeAlias = Literal["Train", "Validation", "Test"]
 SPLITS: tuple[SplitName, ...] = ("Train", "Validation", "Test")
 SYNTHETIC = "synthetic"
 
 MASK_LABELS = ("no mask", "mask")
-INTERPOLATIONS = ("INTER_AREA", "INTER_CUBIC", "INTER_NEAREST", "INTER_LINEAR", "INTER_LANCZOS4")
 
 _SPLIT_FOLDERS: Mapping[SplitName, tuple[str, ...]] = {
     "Train": ("train", "training"),

@@ -7,8 +7,8 @@ import pytest
 
 from generator.errors import UsageError
 from generator.imaging import area_average
-from generator.learn.augment import Augmentation, epoch_images, interpolated, standard
-from generator.learn.data import INTERPOLATIONS, folder_set, network_inputs, squares
+from generator.learn.augment import INTERPOLATIONS, Augmentation, epoch_images, interpolated, standard
+from generator.pictures.sets import folder_set, network_inputs, squares
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 

@@ -1,0 +1,1 @@
+"""Labelled pictures: folders in the usual layouts, what is wrong with them, and drawings."""
