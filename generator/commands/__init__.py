@@ -8,6 +8,7 @@ from generator import __version__
 from generator.commands.analyze import analyze
 from generator.commands.board import flash, monitor
 from generator.commands.build import build
+from generator.commands.data import data
 from generator.commands.emulate import emulate
 from generator.commands.learning import evaluate, quantize, train
 from generator.commands.validate import validate
@@ -19,5 +20,5 @@ def cli() -> None:
     """Cast a trained int8 network into bare-metal STM32H7 firmware, and prove it without a board."""
 
 
-for _command in (build, analyze, validate, emulate, train, quantize, evaluate, flash, monitor):
+for _command in (build, analyze, validate, emulate, data, train, quantize, evaluate, flash, monitor):
     cli.add_command(_command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import click
 
 from generator.catalog import ONNX_SUFFIX, Normalization, find_model
 from generator.commands import options
+from generator.commands.data import data_options, read_data
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES
@@ -35,11 +38,16 @@ from generator.learn.quantization_table import print_report
 from generator.learn.quantize import Quantization, write_whole
 from generator.learn.quantize import quantize as run_quantization
 from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
-from generator.pictures.sets import SYNTHETIC, open_data
-
-data_option = click.option(
-    "--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings."
+from generator.pictures import (
+    SYNTHETIC,
+    ImageSet,
+    SplitName,
+    Splitting,
+    apart_from_test,
+    find_leaks,
+    without_leaks,
 )
+
 io_option = click.option(
     "--io",
     type=click.Choice(IO_TYPES["int8"]),
@@ -53,29 +61,55 @@ _SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
 
 @click.command()
 @click.argument("arch", type=click.Choice(sorted(ARCHITECTURES)))
-@data_option
+@data_options
 @click.option("--epochs", default=DEFAULT_EPOCHS, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=DEFAULT_SEED, show_default=True, type=click.IntRange(0))
 @io_option
 @options.out_option
 @output_options
-def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | None, output: Output) -> None:
+def train(
+    arch: str,
+    data: tuple[str, ...],
+    held_out: tuple[str, ...],
+    splitting: Splitting,
+    epochs: int,
+    seed: int,
+    io: str,
+    out: Path | None,
+    output: Output,
+) -> None:
     """Train ARCH as the paper does, quantize it, and evaluate both; writes a model folder."""
     folder = out or Path("build") / "train" / arch
+    if not data:
+        raise UsageError("nothing to train with: name a folder with --data, or --data synthetic")
+    images = read_data(data, held_out, splitting, output, seed=seed)
+    if held_out:
+        images = _without_held_out(images, output)
     outcome = make_model(
         arch,
-        open_data(data, seed=seed),
+        images,
         folder,
         seed=seed,
         epochs=epochs,
         io=io,  # type: ignore[arg-type]  # click has checked the choice
-        command=_command(arch, data, epochs, seed),
+        command=_command(arch, data, held_out, splitting, epochs, seed),
         progress=output.say,
     )
     for evaluation in outcome.evaluations:
-        _print(evaluation, data, output)
+        _print(evaluation, images.name, output)
+    clean = _if_leaking(images, "Test", output)
+    honest = None if clean is None else run_evaluation(outcome.quantization.model_path, clean)
+    if honest is not None:
+        _print(honest, images.name, output)
     output.say(f"wrote {folder}: build it with python -m generator build {folder}")
-    output.json({"folder": str(folder), "evaluations": [asdict(e) for e in outcome.evaluations]})
+    output.json(
+        {
+            "folder": str(folder),
+            "evaluations": [asdict(e) for e in outcome.evaluations],
+            "without_leaks": None if honest is None else asdict(honest),
+            "left_out": [asdict(one) for one in images.left_out],
+        }
+    )
 
 
 @click.command()
@@ -142,7 +176,7 @@ def quantize(
     facts = {
         **asdict(result),
         "model_path": result.model_path.name,
-        "data": {"source": read.source, "scaling": read.scaling, "unreadable": len(read.unreadable)},
+        "data": {"source": read.source, "scaling": read.scaling, "unreadable": list(read.unreadable)},
         "report": report,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
@@ -177,27 +211,68 @@ def _report(
 
 @click.command()
 @options.model_argument
-@data_option
+@data_options
 @click.option(
     "--split", type=click.Choice(["Train", "Validation", "Test"]), default="Test", show_default=True
 )
 @output_options
-def evaluate(model: str, data: str, split: str, output: Output) -> None:
+def evaluate(
+    model: str,
+    data: tuple[str, ...],
+    held_out: tuple[str, ...],
+    splitting: Splitting,
+    split: SplitName,
+    output: Output,
+) -> None:
     """Accuracy, confusion matrix, precision, recall and F1 of MODEL (.tflite through TFLM, or Keras)."""
-    images = open_data(data)
+    images = read_data(data, held_out, splitting, output)
+    clean = _if_leaking(images, split, output)
+    both = [_evaluate(model, pictures, split) for pictures in (images, clean) if pictures is not None]
+    for evaluation in both:
+        _print(evaluation, images.name, output)
+    output.json(
+        {
+            **asdict(both[0]),
+            "without_leaks": None if clean is None else asdict(both[1]),
+            "left_out": [asdict(one) for one in images.left_out],
+        }
+    )
+
+
+def _evaluate(model: str, images: ImageSet, split: SplitName) -> Evaluation:
     if Path(model).suffix in KERAS_SUFFIXES:
-        evaluation = run_evaluation(Path(model), images, split=split)  # type: ignore[arg-type]
-    else:
-        source = find_model(model)
-        evaluation = run_evaluation(
-            source.path,
-            images,
-            split=split,  # type: ignore[arg-type]  # click has checked the choice
-            threshold=source.info.threshold,
-            normalization=source.info.normalization or PIXELS,
-        )
-    _print(evaluation, data, output)
-    output.json(asdict(evaluation))
+        return run_evaluation(Path(model), images, split=split)
+    source = find_model(model)
+    return run_evaluation(
+        source.path,
+        images,
+        split=split,
+        threshold=source.info.threshold,
+        normalization=source.info.normalization or PIXELS,
+    )
+
+
+def _if_leaking(images: ImageSet, split: SplitName, output: Output) -> ImageSet | None:
+    """The set without what leaks into a split; None if nothing does, or if nothing else is there."""
+    leaking = sum(leak.split == split for leak in find_leaks(images))
+    if not leaking:
+        return None
+    count = len(images.splits[split])
+    told = f"warning: {leaking:,} of {count:,} pictures of {split} stand in an earlier split, too"
+    if leaking == count:
+        output.say(f"{told}: the figures say nothing of others")
+        return None
+    output.say(f"{told}: figures follow on all of them, then on the {count - leaking:,} others")
+    return without_leaks(images)
+
+
+def _without_held_out(images: ImageSet, output: Output) -> ImageSet:
+    """The set whose Train and Validation hold nothing of Test."""
+    apart = apart_from_test(images)
+    gone = sum(len(images.splits[name]) - len(apart.splits[name]) for name in images.splits)
+    if gone:
+        output.say(f"{gone:,} pictures that stand in the held-out set, too, are kept out of training")
+    return apart
 
 
 def _normalization(scale: float | None, offset: float | None) -> Normalization | None:
@@ -209,10 +284,15 @@ def _normalization(scale: float | None, offset: float | None) -> Normalization |
         raise UsageError(f"--scale must be above 0, --offset finite: {scale} and {offset} are not") from error
 
 
-def _command(arch: str, data: str, epochs: int, seed: int) -> str:
+def _command(
+    arch: str, data: Sequence[str], held_out: Sequence[str], splitting: Splitting, epochs: int, seed: int
+) -> str:
     """What a reader types to repeat a training; defaults are left out, and so are folders of this machine."""
-    where = Path(data).name if Path(data).is_absolute() else data
-    words = ["python -m generator train", arch, "--data", where]
+    words = ["python -m generator train", arch]
+    for option, folders in (("--data", data), ("--held-out", held_out)):
+        for folder in folders:
+            words += [option, shlex.quote(Path(folder).name if Path(folder).is_absolute() else folder)]
+    words += [] if splitting == "given" else ["--splits", splitting]
     words += [] if epochs == DEFAULT_EPOCHS else ["--epochs", str(epochs)]
     words += [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
     return " ".join(words)

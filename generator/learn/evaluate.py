@@ -17,7 +17,7 @@ from generator.errors import ModelError, UsageError
 from generator.graph import DType
 from generator.learn.calibration import PIXELS
 from generator.learn.keras_network import KERAS_SUFFIXES, load_keras
-from generator.pictures.sets import ImageSet, SplitName, network_inputs
+from generator.pictures import ImageSet, SplitName, network_inputs
 from generator.reference import Oracle
 
 Engine: TypeAlias = Literal["keras-float32", "tflm-int8"]
@@ -76,6 +76,8 @@ def evaluate(
         ModelError: the model has no single image input and single score.
         MissingToolError: the runtime is not installed.
     """
+    if len(data.labels) != 2:
+        raise UsageError(f"{data.name}: has {len(data.labels)} classes; evaluated are models of two")
     if not model_path.is_file():
         raise UsageError(f"{model_path}: no such file")
     engine: Engine
@@ -91,7 +93,7 @@ def evaluate(
     return count_answers(
         scores,
         np.array(part.labels),
-        data.labels,
+        (data.labels[0], data.labels[1]),
         engine=engine,
         split=split,
         threshold=threshold,

@@ -25,7 +25,7 @@ from generator.learn.training import (
     TrainingResult,
     train,
 )
-from generator.pictures.sets import ImageSet, SplitName
+from generator.pictures import ImageSet, SplitName
 
 CARD = "model.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")

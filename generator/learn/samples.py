@@ -14,7 +14,7 @@ from generator.errors import UsageError
 from generator.imaging import Image, Sample, read_image
 from generator.imaging.opencv import opencv
 from generator.imaging.samples import save_samples
-from generator.pictures.sets import MASK_LABELS
+from generator.pictures import MASK_LABELS
 from generator.pictures.synthetic import MASK_KINDS, draw_face, draw_mask_on
 
 PHOTOGRAPH = "astronaut.png"

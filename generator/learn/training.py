@@ -15,7 +15,7 @@ from generator.imaging import Image
 from generator.learn.architectures import architecture
 from generator.learn.augment import INTERPOLATIONS, Augmentation, epoch_images
 from generator.learn.keras import seed_everything, tensorflow
-from generator.pictures.sets import ImageSet, network_inputs, squares
+from generator.pictures import ImageSet, network_inputs, squares
 
 Progress: TypeAlias = Callable[[str], None]
 """Is told, in a sentence, what begins or was reached."""
@@ -90,6 +90,8 @@ def train(
             f"training needs at least one epoch and one picture a step, not {epochs}, {batch_size}"
         )
     network = architecture(arch)
+    if len(data.labels) != 2:
+        raise UsageError(f"{data.name}: has {len(data.labels)} classes; {arch} tells two apart")
     tf = tensorflow()
     seed_everything(tf, seed)
     shape = network.input_shape

@@ -1,19 +1,18 @@
-"""Labelled pictures: folders, or drawings, in a fixed order and with a hash over their content."""
+"""Labelled pictures in splits, read when they are asked for, with a hash over their content."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from generator.errors import FirmcastError, MissingToolError, UsageError
-from generator.imaging import Image, area_average, crop_square, prepare_image, read_image
+from generator.imaging import Image, area_average, crop_square, prepare_image
 from generator.pictures.synthetic import draw_face
 
 SplitName: TypeAlias = Literal["Train", "Validation", "Test"]
@@ -22,16 +21,43 @@ SYNTHETIC = "synthetic"
 
 MASK_LABELS = ("no mask", "mask")
 
-_SPLIT_FOLDERS: Mapping[SplitName, tuple[str, ...]] = {
-    "Train": ("train", "training"),
-    "Validation": ("validation", "valid", "val"),
-    "Test": ("test", "testing"),
-}
-_POSITIVE = ("withmask", "mask", "masked")
-_NEGATIVE = ("withoutmask", "nomask", "unmasked")
-_SUFFIXES = (".jpg", ".jpeg", ".png")
-_NAMED_IN_A_MESSAGE = 10
+NAMED_IN_A_MESSAGE = 10
 _LARGEST_KEPT = 256  # side in pixels: what training keeps of a picture in memory
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of a picture without its pixels.
+
+    Attributes:
+        source: name of the set that it comes from.
+        cluster: pictures with the same number are near-duplicates of each other, in any split.
+        sha256: of its pixels, whatever its file; empty for drawings.
+        height: in pixels.
+        width: in pixels.
+    """
+
+    source: str
+    cluster: int
+    sha256: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A picture that is in a folder but not in the set.
+
+    Attributes:
+        file: its name, as a split would have it.
+        kind: ``unreadable``; ``duplicate`` of one in the same split; ``conflict``: it stands in two classes;
+            ``aside``: it is of a ready-made Test split, whose place a held-out set has taken.
+        reason: in words.
+    """
+
+    file: str
+    kind: Literal["unreadable", "duplicate", "conflict", "aside"]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -40,15 +66,17 @@ class Split:
 
     Attributes:
         name: Train, Validation or Test.
-        files: name of every picture, relative to the set, in order.
-        labels: 0 or 1 for each.
+        files: name of every picture, relative to the set, in order; of several sets, behind the set's name.
+        labels: number of its class for each.
         load: reads picture ``i``.
+        pictures: what else is known of each.
     """
 
     name: SplitName
     files: tuple[str, ...]
     labels: tuple[int, ...]
     load: Callable[[int], Image]
+    pictures: tuple[Picture, ...]
 
     def __len__(self) -> int:
         return len(self.files)
@@ -70,26 +98,39 @@ class Split:
             else:
                 yield image
         if problems:
-            shown = problems[:_NAMED_IN_A_MESSAGE]
-            more = [f"and {len(problems) - len(shown)} more"] if len(problems) > len(shown) else []
-            raise UsageError("\n".join(["Replace or remove what cannot be read:", *shown, *more]))
+            raise UsageError("\n".join(["Replace or remove what cannot be read:", *some_of(problems)]))
+
+    def part(self, kept: Sequence[int]) -> Split:
+        """The pictures with these numbers, in this order."""
+        return replace(
+            self,
+            files=tuple(self.files[i] for i in kept),
+            labels=tuple(self.labels[i] for i in kept),
+            load=lambda index: self.load(kept[index]),
+            pictures=tuple(self.pictures[i] for i in kept),
+        )
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A two-class image set.
+    """Pictures of two classes or more.
 
     Attributes:
-        name: folder name, or ``synthetic``.
-        labels: names of class 0 and class 1; the network's output is the probability of class 1.
+        name: of the folders, or ``synthetic``.
+        labels: names of the classes; of two, the network's output is the probability of the second.
         splits: Train, Validation and Test.
-        content_sha256: over names and bytes of all files (if synthetic: over the arguments and some pixels).
+        content_sha256: over names and bytes of all files in the splits (if synthetic: over the arguments and
+            some pixels).
+        left_out: what was found but is in no split, each with the reason.
+        left_alone: for each set, what else lies in its folder, with the number of files (1 for a folder).
     """
 
     name: str
-    labels: tuple[str, str]
+    labels: tuple[str, ...]
     splits: Mapping[SplitName, Split]
     content_sha256: str
+    left_out: tuple[LeftOut, ...] = ()
+    left_alone: Mapping[str, Mapping[str, int]] | None = None
 
     @property
     def is_synthetic(self) -> bool:
@@ -103,47 +144,15 @@ class ImageSet:
             for name, split in self.splits.items()
         }
 
+    def unreadable(self) -> tuple[str, ...]:
+        """What could not be read, each with the reason."""
+        return tuple(f"{one.file}: {one.reason}" for one in self.left_out if one.kind == "unreadable")
 
-def open_data(source: str | Path, *, seed: int = 0) -> ImageSet:
-    """Return the image set in a folder, or drawings for ``synthetic``."""
-    return synthetic_set(seed=seed) if str(source) == SYNTHETIC else folder_set(Path(source))
 
-
-def folder_set(root: Path) -> ImageSet:
-    """Return the image set in ``root``.
-
-    Two layouts are understood, both with exactly two class folders holding JPEG or PNG files: ``Train``,
-    ``Validation`` and ``Test`` with the class folders in each (as in the Kaggle "Face Mask 12K Images
-    Dataset"), or the class folders alone, which are then split 80/10/10 by the files' content, so that equal
-    files stay together. ``WithMask`` (also ``mask``, ``masked``) is class 1; of other names the second in
-    alphabetical order is.
-
-    Raises:
-        UsageError: the folder is missing or has another layout; the message says what was found.
-    """
-    if not root.is_dir():
-        raise UsageError(f"{root}: no such folder; name a folder of images, or '{SYNTHETIC}'")
-    split_roots = split_folders(root)
-    absent = [split for split, folder in split_roots.items() if folder is None]
-    if len(absent) == len(SPLITS):
-        return _from_class_folders(root)
-    if absent:
-        raise UsageError(
-            f"{root}: has no folder {' and no folder '.join(absent)}; the set needs all three splits"
-        )
-
-    classes: dict[SplitName, tuple[Path, Path]] = {}
-    for split, folder in split_roots.items():
-        assert folder is not None
-        classes[split] = _class_folders(folder)
-    names = {tuple(folder.name for folder in pair) for pair in classes.values()}
-    if len(names) > 1:
-        raise UsageError(f"{root}: the splits have different classes: {sorted(names)}")
-    files = {
-        split: [(path, label) for label, folder in enumerate(pair) for path in image_files(folder)]
-        for split, pair in classes.items()
-    }
-    return _assemble(root, classes["Train"], files)
+def some_of(lines: Sequence[str]) -> list[str]:
+    """Up to ten lines, and how many more there are."""
+    more = len(lines) - NAMED_IN_A_MESSAGE
+    return [*lines[:NAMED_IN_A_MESSAGE], *([f"and {more} more"] if more > 0 else [])]
 
 
 def synthetic_set(*, seed: int = 0, train: int = 600, held_out: int = 120, size: int = 96) -> ImageSet:
@@ -170,31 +179,13 @@ def synthetic_set(*, seed: int = 0, train: int = 600, held_out: int = 120, size:
 
         if count:
             digest.update(load(0).tobytes())
-        return Split(name, tuple(f"{name}/{index:05}" for index in range(count)), labels, load)
+        files = tuple(f"{name}/{index:05}" for index in range(count))
+        pictures = tuple(Picture(SYNTHETIC, order * 10**6 + index, "", size, size) for index in range(count))
+        return Split(name, files, labels, load, pictures)
 
     sizes: dict[SplitName, int] = {"Train": train, "Validation": held_out, "Test": held_out}
     splits = {name: split(order, name, count) for order, (name, count) in enumerate(sizes.items())}
     return ImageSet(SYNTHETIC, MASK_LABELS, splits, digest.hexdigest())
-
-
-def split_folders(root: Path) -> Mapping[SplitName, Path | None]:
-    """The folder of each split in ``root``, by its usual names in any case, or None."""
-    folders = {entry.name.lower(): entry for entry in sorted(root.iterdir()) if entry.is_dir()}
-    return {
-        split: next((folders[name] for name in names if name in folders), None)
-        for split, names in _SPLIT_FOLDERS.items()
-    }
-
-
-def image_files(folder: Path, *, deep: bool = False) -> list[Path]:
-    """The JPEG and PNG files of a folder, in order; ``deep``: and of the folders in it."""
-    found = folder.rglob("*") if deep else folder.iterdir()
-    return sorted(path for path in found if path.suffix.lower() in _SUFFIXES and path.is_file())
-
-
-def content_share(path: Path) -> float:
-    """A number from 0 to below 1 that follows from a file's bytes alone, so that copies stay together."""
-    return int(hashlib.sha256(_read(path)).hexdigest()[:8], 16) / 2**32
 
 
 def network_inputs(split: Split, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
@@ -213,61 +204,3 @@ def squares(split: Split) -> list[Image]:
         side = min(square.shape[0], _LARGEST_KEPT)
         result.append(np.ascontiguousarray(area_average(square, side, side)))
     return result
-
-
-def _from_class_folders(root: Path) -> ImageSet:
-    pair = _class_folders(root)
-    files: dict[SplitName, list[tuple[Path, int]]] = {split: [] for split in SPLITS}
-    for label, folder in enumerate(pair):
-        for path in image_files(folder):
-            share = content_share(path)
-            split: SplitName = "Train" if share < 0.8 else "Validation" if share < 0.9 else "Test"
-            files[split].append((path, label))
-    return _assemble(root, pair, files)
-
-
-def _assemble(
-    root: Path, classes: tuple[Path, Path], files: Mapping[SplitName, list[tuple[Path, int]]]
-) -> ImageSet:
-    digest = hashlib.sha256()
-    splits: dict[SplitName, Split] = {}
-    for name, members in files.items():
-        paths, labels = tuple(path for path, _ in members), tuple(label for _, label in members)
-        for label, folder in enumerate(classes):
-            if label not in labels:
-                raise UsageError(f"{root}: {name} has no JPEG or PNG image of class {folder.name}")
-        relative = tuple(path.relative_to(root).as_posix() for path in paths)
-        for path, shown in zip(paths, relative, strict=True):
-            digest.update(f"{shown}\0{hashlib.sha256(_read(path)).hexdigest()}\n".encode())
-        splits[name] = Split(name, relative, labels, lambda index, paths=paths: read_image(paths[index]))  # type: ignore[misc]
-    names = tuple(folder.name for folder in classes)
-    known = _plain(names[1]) in _POSITIVE and _plain(names[0]) in _NEGATIVE
-    return ImageSet(
-        root.resolve().name, MASK_LABELS if known else (names[0], names[1]), splits, digest.hexdigest()
-    )
-
-
-def _class_folders(root: Path) -> tuple[Path, Path]:
-    """The folders of class 0 and class 1."""
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(folders) != 2:
-        found = ", ".join(folder.name for folder in folders) or "no folder at all"
-        raise UsageError(
-            f"{root}: needs two class folders, such as WithMask and WithoutMask (or Train, Validation and"
-            f" Test with these in each); found {found}"
-        )
-    first, second = folders
-    if _plain(first.name) in _POSITIVE or _plain(second.name) in _NEGATIVE:
-        return second, first
-    return first, second
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())

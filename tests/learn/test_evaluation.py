@@ -11,7 +11,7 @@ from generator.errors import ModelError, UsageError
 from generator.graph import DType, Quantization, Tensor
 from generator.learn.calibration import PIXELS
 from generator.learn.evaluate import count_answers, evaluate
-from generator.pictures.sets import synthetic_set
+from generator.pictures import synthetic_set
 
 
 def counted(scores, labels, threshold=0.5):

@@ -17,7 +17,7 @@ from generator.imaging.samples import ARCHIVE
 from generator.learn.calibration import PIXELS
 from generator.learn.evaluate import evaluate, tflm_scorer
 from generator.learn.tflite_file import parse
-from generator.pictures.sets import folder_set
+from generator.pictures import folder_set
 
 MODEL_DIR = models_dir() / "mask_cnn"
 FACES = Path(__file__).parents[3] / "shared" / "data" / "faces"

@@ -16,7 +16,7 @@ from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
 from generator.learn.quantize import quantize
 from generator.learn.training import train
-from generator.pictures.sets import synthetic_set
+from generator.pictures import synthetic_set
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 pytest.importorskip("cv2", reason="OpenCV is not installed")

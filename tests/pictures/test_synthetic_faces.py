@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from generator.errors import MissingToolError
-from generator.pictures.sets import open_data, synthetic_set
+from generator.pictures import open_data, synthetic_set
 from generator.pictures.synthetic import MASK_KINDS, draw_face, draw_mask_on
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
