@@ -147,12 +147,8 @@ def _print(report: DataReport, output: Output) -> None:
         if others:
             lines.append(f"left alone in {source}: " + ", ".join(f"{n} {what}" for what, n in others.items()))
     groups = report.near_duplicates
-    lines.append(
-        f"near-duplicates: {sum(map(len, groups)):,} pictures in {len(groups):,} groups, the largest of "
-        f"{max(map(len, groups))}"
-        if groups
-        else "near-duplicates: none"
-    )
+    found = f"{sum(map(len, groups)):,} pictures, at most {max(map(len, groups), default=0)} of one picture"
+    lines.append(f"near-duplicates: {found if groups else 'none'}")
     if report.groups_of_several_classes:
         lines.append(
             f"  {report.groups_of_several_classes} of the groups hold more than one class: look at them"

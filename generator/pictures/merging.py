@@ -234,13 +234,13 @@ def _assigned(read: Sequence[_Read], classes: int) -> _Chosen:
     chosen: _Chosen = {}
     free: dict[int, float] = {}
     for cluster, members in by_cluster.items():
-        given = [one.entry.choices[0] for one in members if len(one.entry.choices) == 1]
         loose = {one.entry.choices for one in members if len(one.entry.choices) > 1}
-        share = share_of(min(one.print.file_sha256 for one in members))
-        together: SplitName | None = next((split for split in SPLITS if split in given), None)
+        common = tuple(split for split in SPLITS if loose and all(split in choices for choices in loose))
+        given = {one.entry.choices[0] for one in members if len(one.entry.choices) == 1}
+        together = next((split for split in common if split in given), None)
         if loose and together is None:
-            common = tuple(split for split in SPLITS if all(split in choices for choices in loose))
-            together, free[cluster] = _by_share(share, common), share
+            free[cluster] = share_of(min(one.print.file_sha256 for one in members))
+            together = _by_share(free[cluster], common)
         for one in members:
             choices = one.entry.choices
             chosen[cluster, choices] = choices[0] if len(choices) == 1 or together is None else together
