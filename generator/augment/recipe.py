@@ -72,7 +72,13 @@ FACES = Augmentation(disguises=Disguises(), framing=Framing(), light=Light())
 
 
 def disguise(
-    image: Image, label: int, other: Callable[[], Image], rng: np.random.Generator, how: Disguises, *, draw: bool
+    image: Image,
+    label: int,
+    other: Callable[[], Image],
+    rng: np.random.Generator,
+    how: Disguises,
+    *,
+    draw: bool,
 ) -> Image:
     """Return a face that looks different and has the same label, but if ``draw``, which puts a mask on it.
 

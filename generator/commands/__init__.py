@@ -8,9 +8,11 @@ from generator import __version__
 from generator.commands.analyze import analyze
 from generator.commands.board import flash, monitor
 from generator.commands.build import build
+from generator.commands.data import data
 from generator.commands.emulate import emulate
 from generator.commands.evaluate import evaluate
-from generator.commands.learning import quantize, train
+from generator.commands.quantize import quantize
+from generator.commands.train import train
 from generator.commands.validate import validate
 
 
@@ -20,5 +22,5 @@ def cli() -> None:
     """Cast a trained int8 network into bare-metal STM32H7 firmware, and prove it without a board."""
 
 
-for _command in (build, analyze, validate, emulate, train, quantize, evaluate, flash, monitor):
+for _command in (build, analyze, validate, emulate, data, train, quantize, evaluate, flash, monitor):
     cli.add_command(_command)

@@ -13,10 +13,12 @@ import numpy as np
 
 from generator.catalog import ModelSource, find_model
 from generator.commands import options, road
+from generator.commands.data import data_options, read_data
 from generator.commands.output import Output, output_options
 from generator.errors import MismatchError, MissingToolError, UsageError
 from generator.evaluate import (
     PAPER,
+    Evaluation,
     FirmwareScorer,
     Robustness,
     Scorer,
@@ -31,9 +33,9 @@ from generator.evaluate.plots import draw_plots
 from generator.evaluate.robustness import pictures_in_all
 from generator.evaluate.show import Column, as_json, print_evaluation, print_robustness, size_reduction
 from generator.imaging import Image
-from generator.learn.data import SYNTHETIC, ImageSet, Split, SplitName, open_data
 from generator.learn.keras_network import KERAS_SUFFIXES
 from generator.learn.keras_scorer import KerasScorer
+from generator.pictures import SYNTHETIC, ImageSet, Split, SplitName, Splitting, find_leaks
 from generator.plan import Optimize
 from generator.render import Engine
 from generator.report.plotting import require_matplotlib
@@ -116,6 +118,25 @@ class Judge:
         )
         return Column(evaluation, choice, file_bytes)
 
+    def without_leaks(
+        self, scorer: Scorer, threshold: float, scores: Scores, data: ImageSet
+    ) -> Evaluation | None:
+        """Figures on the pictures that stand in no earlier split, if some but not all of them do."""
+        files, split = self.pictures.split.files, self.pictures.split.name
+        leaking = {leak.file for leak in find_leaks(data) if leak.split == split}
+        chosen = range(len(files)) if self.pictures.chosen is None else sorted(self.pictures.chosen)
+        kept = [place for place, index in enumerate(chosen) if files[index] not in leaking]
+        if not kept or len(kept) == len(scores):
+            return None
+        return evaluate_scores(
+            scores[kept],
+            tuple(self.pictures.truth[place] for place in kept),
+            self.labels,
+            engine=scorer.engine,
+            split=split,
+            threshold=threshold if scorer.takes_threshold else None,
+        )
+
     def robustness(self, scorer: Scorer, threshold: float | None, seed: int) -> Robustness:
         """The pictures, spoilt."""
         total = pictures_in_all(len(self.pictures))
@@ -132,7 +153,7 @@ class Judge:
 
 @click.command()
 @options.model_argument
-@click.option("--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings.")
+@data_options
 @click.option(
     "--split", type=click.Choice(["Train", "Validation", "Test"]), default="Test", show_default=True
 )
@@ -169,7 +190,9 @@ class Judge:
 @output_options
 def evaluate(
     model: str,
-    data: str,
+    data: tuple[str, ...],
+    held_out: tuple[str, ...],
+    splitting: Splitting,
     split: SplitName,
     where: str,
     float_path: Path | None,
@@ -196,8 +219,8 @@ def evaluate(
         require_matplotlib()
     processes = workers or os.cpu_count() or 1
     source = None if Path(model).suffix in KERAS_SUFFIXES else find_model(model, settings)
-    images = open_data(data)
-    if data == SYNTHETIC:
+    images = read_data(data, held_out, splitting, output)
+    if images.name == SYNTHETIC:
         output.say(SYNTHETIC_NOTE)
     comparison: FirmwareComparison | None = None
     if source is None:
@@ -209,7 +232,8 @@ def evaluate(
         name, threshold = Path(model).stem, DEFAULT_THRESHOLD
         scorer: Scorer = KerasScorer(Path(model), None)
         judge = Judge(images, split, (), limit, output)
-        columns = [judge.column(scorer, threshold, Path(model).stat().st_size)]
+        scores = judge.scores(scorer)
+        columns = [judge.column(scorer, threshold, Path(model).stat().st_size, (scorer.engine, scores))]
     else:
         name, threshold = source.name, _threshold(source)
         judge = Judge(images, split, source.info.labels, limit, output)
@@ -228,14 +252,12 @@ def evaluate(
         if float_scorer is not None:
             columns.insert(0, judge.column(float_scorer[0], threshold, float_scorer[1]))
     spoilt = judge.robustness(scorer, threshold, seed) if robustness else None
+    honest = judge.without_leaks(scorer, threshold, scores, images)
 
     reduction = size_reduction(columns[0].file_bytes, columns[-1].file_bytes) if len(columns) > 1 else None
     paper = PAPER.get(name)
     print_evaluation(columns, paper, output.results, reduction=reduction)
-    if comparison is not None:
-        output.results.print(str(comparison))
-    if spoilt is not None:
-        print_robustness(spoilt, output.results)
+    _print_extras(columns[-1].evaluation, honest, comparison, spoilt, output)
     if plots is not None:
         written = draw_plots([column.evaluation for column in reversed(columns)], plots)
         output.say(f"wrote {', '.join(map(str, written))}")
@@ -243,6 +265,8 @@ def evaluate(
         {
             **as_json(columns[-1]),
             "data": {"name": images.name, "content_sha256": images.content_sha256},
+            "without_leaks": None if honest is None else asdict(honest),
+            "left_out": [asdict(one) for one in images.left_out],
             "float32": as_json(columns[0]) if len(columns) > 1 else None,
             "size_reduction": reduction,
             "firmware": None if comparison is None else asdict(comparison),
@@ -252,6 +276,26 @@ def evaluate(
     )
     if comparison is not None and comparison.mismatches:
         raise MismatchError(f"{comparison}: python -m generator validate {model} says where they part")
+
+
+def _print_extras(
+    evaluation: Evaluation,
+    honest: Evaluation | None,
+    comparison: FirmwareComparison | None,
+    spoilt: Robustness | None,
+    output: Output,
+) -> None:
+    """What is there only if it was asked for, or found."""
+    if honest is not None:
+        leaking = evaluation.count - honest.count
+        output.results.print(
+            f"{leaking:,} of {evaluation.count:,} pictures of {honest.split} stand in an earlier split, too: "
+            f"accuracy {evaluation.accuracy:.2%} on all, {honest.accuracy:.2%} on the {honest.count:,} others"
+        )
+    if comparison is not None:
+        output.results.print(str(comparison))
+    if spoilt is not None:
+        print_robustness(spoilt, output.results)
 
 
 @dataclass(frozen=True)

@@ -58,5 +58,5 @@ images_option = click.option(
     "images",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="JPEG or PNG to classify; may be repeated.",
+    help="JPEG, PNG, BMP or WebP to classify; may be repeated.",
 )

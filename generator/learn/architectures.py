@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from generator.errors import UsageError
 from generator.learn.keras import tensorflow
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last layer: how many numbers, and by which function."""
+
+    units: int
+    activation: str
+
+
+_Layers: TypeAlias = Callable[[Any, Any, tuple[float, ...], Head], Any]
+"""Keras's layers, an input tensor, dropout rates front to back, and the head, to an output tensor."""
 
 
 @dataclass(frozen=True)
@@ -26,23 +38,26 @@ class Architecture:
     parameters: int
     input_shape: tuple[int, int, int]
     dropout: tuple[float, ...]
-    layers: Callable[[Any, Any, tuple[float, ...]], Any]
+    layers: _Layers
 
-    def build(self, dropout: tuple[float, ...] | None = None) -> Any:
-        """Return a fresh ``keras.Model`` with one sigmoid output, the probability of class 1.
+    def build(self, classes: int = 2, dropout: float = 1.0) -> Any:
+        """Return a fresh ``keras.Model``: one sigmoid output, the probability of class 1, or N by softmax.
+
+        Args:
+            classes: 2 or more; the parameter count is that of two.
+            dropout: factor on the dropout rates; 0 switches them off.
 
         Raises:
-            UsageError: another number of rates than the network has dropout layers, or a rate outside 0..1.
+            UsageError: fewer classes, or a rate that becomes 1 or more, or less than 0.
         """
-        rates = self.dropout if dropout is None else dropout
-        if len(rates) != len(self.dropout) or not all(0 <= rate < 1 for rate in rates):
-            raise UsageError(
-                f"{self.name} takes {len(self.dropout)} dropout rates from 0 to below 1, not {rates}"
-            )
+        rates = tuple(rate * dropout for rate in self.dropout)
+        if classes < 2 or not all(0 <= rate < 1 for rate in rates):
+            raise UsageError(f"{self.name} cannot tell {classes} classes apart with dropout rates {rates}")
         keras = tensorflow().keras
         inputs = keras.Input(self.input_shape, name="image")
-        model = keras.Model(inputs, self.layers(keras.layers, inputs, rates), name=self.name)
-        if model.count_params() != self.parameters:
+        head = Head(1, "sigmoid") if classes == 2 else Head(classes, "softmax")
+        model = keras.Model(inputs, self.layers(keras.layers, inputs, rates, head), name=self.name)
+        if classes == 2 and model.count_params() != self.parameters:
             raise AssertionError(f"{self.name} has {model.count_params()} parameters, not {self.parameters}")
         return model
 
@@ -61,9 +76,6 @@ def architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-_Layers = Callable[[Any, Any, tuple[float, ...]], Any]
-
-
 def _architecture(name: str, parameters: int, dropout: tuple[float, ...]) -> Callable[[_Layers], _Layers]:
     def register(layers: _Layers) -> _Layers:
         ARCHITECTURES[name] = Architecture(name, parameters, (32, 32, 3), dropout, layers)
@@ -73,7 +85,7 @@ def _architecture(name: str, parameters: int, dropout: tuple[float, ...]) -> Cal
 
 
 @_architecture("mask_cnn", 128_193, dropout=(0.2, 0.2, 0.3, 0.4, 0.3))
-def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...], head: Head) -> Any:
     """The paper's own network; every convolution is "valid" (30, 13 and 4 pixels wide), 5.107 M MACs."""
     for filters, rate in zip((32, 64, 128), dropout[:3], strict=True):
         x = layer.Conv2D(filters, 3, activation="relu")(x)
@@ -83,19 +95,19 @@ def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
     for units, rate in zip((64, 32), dropout[3:], strict=True):
         x = layer.Dense(units, activation="relu")(x)
         x = layer.Dropout(rate)(x)
-    return layer.Dense(1, activation="sigmoid", name="mask")(x)
+    return layer.Dense(head.units, activation=head.activation, name="mask")(x)
 
 
 @_architecture("squeezenet", 723_009, dropout=(0.3,))
-def _squeezenet(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+def _squeezenet(layer: Any, x: Any, dropout: tuple[float, ...], head: Head) -> Any:
     """SqueezeNet v1.1 (arXiv 1602.07360) up to fire9, on 32 x 32 pixels."""
-    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48, 64, 64)), dropout)
+    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48, 64, 64)), dropout, head)
 
 
 @_architecture("squeezenet_modified", 336_705, dropout=(0.3,))
-def _squeezenet_modified(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+def _squeezenet_modified(layer: Any, x: Any, dropout: tuple[float, ...], head: Head) -> Any:
     """SqueezeNet v1.1 without fire8 and fire9."""
-    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48)), dropout)
+    return _squeezenet_head(layer, _squeezenet_body(layer, x, (48, 48)), dropout, head)
 
 
 def _squeezenet_body(layer: Any, x: Any, last_fires: tuple[int, ...]) -> Any:
@@ -116,9 +128,9 @@ def _fire(layer: Any, x: Any, squeeze: int, name: str) -> Any:
     return layer.Concatenate(name=f"{name}_concat")([narrow, wide])
 
 
-def _squeezenet_head(layer: Any, x: Any, dropout: tuple[float, ...]) -> Any:
+def _squeezenet_head(layer: Any, x: Any, dropout: tuple[float, ...], head: Head) -> Any:
     x = layer.Dropout(dropout[0])(x)
-    x = layer.Conv2D(1, 1, name="conv10")(x)
+    x = layer.Conv2D(head.units, 1, name="conv10")(x)
     # Not GlobalAveragePooling2D: AVERAGE_POOL_2D and RESHAPE are in more runtimes than MEAN is.
     x = layer.Flatten()(layer.AveragePooling2D(x.shape[1:3])(x))
-    return layer.Activation("sigmoid", name="mask")(x)
+    return layer.Activation(head.activation, name="mask")(x)

@@ -14,15 +14,9 @@ from generator.catalog import Normalization
 from generator.errors import FirmcastError, MissingToolError, UsageError
 from generator.imaging import Image, prepare_image, read_image
 from generator.learn.arrays import array_pool, is_array_source
-from generator.learn.data import (
-    SYNTHETIC,
-    ImageSet,
-    content_share,
-    image_files,
-    split_folders,
-    synthetic_set,
-)
 from generator.learn.pool import NetworkInput, Pool, Sample, expected
+from generator.pictures import SYNTHETIC, ImageSet, synthetic_set
+from generator.pictures.layouts import content_share, image_files, split_folders
 
 DEFAULT_SAMPLES = 256
 FEW_SAMPLES = 100
@@ -83,8 +77,8 @@ def open_samples(
     """Read samples for a network.
 
     Args:
-        source: a folder of JPEG and PNG files (in itself, or in folders of any depth; of ``Train`` and
-            ``Validation`` the first sets ranges, the second is held out); a folder of ``.npy`` files, a
+        source: a folder of JPEG, PNG, BMP and WebP files (in itself, or in folders of any depth; of ``Train``
+            and ``Validation`` the first sets ranges, the second is held out); a folder of ``.npy`` files, a
             ``.npy`` or ``.npz`` file, see :func:`~generator.learn.arrays.array_pool`; or ``synthetic``.
         inputs: of the network, in its order.
         count: samples that set ranges, at most.
@@ -172,14 +166,15 @@ def _folder_of_images(
         )
     folders = split_folders(root)
     train, held_out = folders["Train"] or root, folders["Validation"]
-    files = image_files(train, deep=True)
+    files = image_files(train)
     if not files:
         raise UsageError(
-            f"{root}: holds neither JPEG or PNG images nor .npy files; needed are {expected(inputs)}"
+            f"{root}: holds neither JPEG, PNG, BMP or WebP images nor .npy files; "
+            f"needed are {expected(inputs)}"
         )
     image = _image_or_refuse(inputs, str(root))
     if held_out is not None and train != root:
-        first, second = files, image_files(held_out, deep=True)
+        first, second = files, image_files(held_out)
     elif len(files) < FEW_SAMPLES:
         first, second = files, []
     else:

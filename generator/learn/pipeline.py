@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,21 +12,13 @@ from typing import Any
 
 from generator.evaluate import Evaluation, Scorer, TflmScorer, evaluate
 from generator.learn.architectures import architecture
-from generator.learn.augment import Augmentation
 from generator.learn.calibration import PIXELS, image_set_samples
-from generator.learn.data import INTERPOLATIONS, ImageSet, SplitName
 from generator.learn.keras_network import TensorIo, load_network
 from generator.learn.keras_scorer import KerasScorer
-from generator.learn.quantize import Quantization, quantize
-from generator.learn.training import (
-    DEFAULT_BATCH,
-    DEFAULT_EPOCHS,
-    DEFAULT_SEED,
-    STANDARD_AUGMENTATION,
-    Progress,
-    TrainingResult,
-    train,
-)
+from generator.learn.quantize import Quantization, quantize, write_whole
+from generator.learn.recipes import Recipe
+from generator.learn.training import DEFAULT_SEED, Progress, TrainingResult, train
+from generator.pictures import ImageSet, SplitName
 
 CARD = "model.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")
@@ -60,34 +52,25 @@ def make_model(
     arch: str,
     data: ImageSet,
     out_dir: Path,
+    recipe: Recipe,
     *,
     seed: int = DEFAULT_SEED,
-    epochs: int = DEFAULT_EPOCHS,
-    batch_size: int = DEFAULT_BATCH,
-    dropout: tuple[float, ...] | None = None,
-    augmentation: Augmentation | None = STANDARD_AUGMENTATION,
+    teachers: Sequence[Path] = (),
+    workers: int | None = None,
     io: TensorIo = "int8",
     command: str = "",
     progress: Progress = lambda _: None,
 ) -> Outcome:
     """Write ``ARCH.keras``, ``ARCH.tflite`` and ``model.json`` into ``out_dir``.
 
-    The defaults are the recipe of the shipped models. ``command`` is what a reader types to repeat it; it
-    goes into ``model.json``, so it should hold no path of this machine.
+    ``command`` is what a reader types to repeat it; it goes into ``model.json``, so it should hold no path of
+    this machine. The rest is as in :func:`~generator.learn.training.train`.
 
     Raises:
         FirmcastError: whatever :func:`train`, :func:`quantize` and :func:`evaluate` raise.
     """
     training = train(
-        arch,
-        data,
-        out_dir,
-        seed=seed,
-        epochs=epochs,
-        batch_size=batch_size,
-        dropout=dropout,
-        augmentation=augmentation,
-        progress=progress,
+        arch, data, out_dir, recipe, seed=seed, teachers=teachers, workers=workers, progress=progress
     )
     progress("quantizing to int8")
     network = load_network(training.model_path)
@@ -115,9 +98,7 @@ def make_model(
             evaluations.append(figures)
     card = model_card(data, training, quantization, tuple(evaluations), command)
     card_path = out_dir / CARD
-    unfinished = out_dir / f".{CARD}.unfinished"
-    unfinished.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(card_path)
+    write_whole(card_path, (json.dumps(card, indent=2) + "\n").encode())
     return Outcome(training, quantization, tuple(evaluations), card_path)
 
 
@@ -136,7 +117,7 @@ def model_card(
         "positive": 1,
         "threshold": _THRESHOLD,
         "normalization": PIXELS.model_dump(),
-        "parameters": network.parameters,
+        "parameters": training.parameters,
         "tflite": {
             "file": quantization.model_path.name,
             "sha256": quantization.sha256,
@@ -156,14 +137,12 @@ def model_card(
             "seed": training.seed,
             "epochs": len(training.epochs),
             "best_epoch": training.best.number,
-            "batch_size": training.batch_size,
-            "dropout": list(training.dropout),
-            "augmentation": {
-                "interpolations": list(INTERPOLATIONS),
-                "standard": None if training.augmentation is None else asdict(training.augmentation),
-            },
+            "pictures_per_epoch": training.pictures_per_epoch,
+            "recipe": asdict(training.recipe),
+            "dropout": [rate * training.recipe.dropout for rate in network.dropout],
+            "teachers": list(training.teachers),
             "preprocessing": {
-                "Train": "centre square, five OpenCV interpolations",
+                "Train": "centre square, an OpenCV interpolation",
                 "Validation and Test": "centre square, area average as in the firmware",
             },
             "calibration": {
@@ -187,6 +166,6 @@ def _note(data: ImageSet) -> str:
     if data.is_synthetic:
         return "Trained on drawings: a smoke test. The figures say nothing about photographs of people."
     return (
-        "The epoch to keep and the dropout rates were chosen on Validation, nothing on Test. "
+        "The epoch to keep was chosen on Validation, nothing on Test. "
         "All splits come from one collection, so figures on pictures of another origin will be lower."
     )

@@ -14,8 +14,8 @@ from generator.errors import UsageError
 from generator.imaging import Image, Sample, read_image
 from generator.imaging.opencv import opencv
 from generator.imaging.samples import save_samples
-from generator.learn.data import MASK_LABELS
-from generator.learn.synthetic import MASK_KINDS, draw_face, draw_mask_on
+from generator.pictures import MASK_LABELS
+from generator.pictures.synthetic import MASK_KINDS, draw_face, draw_mask_on
 
 PHOTOGRAPH = "astronaut.png"
 """In ``samples/`` beforehand; its origin stands in the README there."""

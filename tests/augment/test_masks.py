@@ -8,7 +8,7 @@ import pytest
 from generator.augment import FACES, STRONG
 from generator.augment.masks import draw_chin_mask, draw_mask, dye_mask, dye_skin, occlude, transplant
 from generator.augment.recipe import varied
-from generator.learn.synthetic import draw_face
+from generator.pictures.synthetic import draw_face
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 

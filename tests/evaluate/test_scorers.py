@@ -18,7 +18,7 @@ from generator.evaluate import FirmwareScorer, TflmScorer, answers, as_scores
 from generator.graph import DType, Quantization, Tensor
 from generator.imaging import load_samples
 from generator.learn.calibration import PIXELS
-from generator.learn.data import synthetic_set
+from generator.pictures import synthetic_set
 from generator.targets import load_board
 from tests.plan.networks import Network
 

@@ -108,3 +108,34 @@ def test_no_samples_and_damaged_samples(tmp_path):
     (tmp_path / "samples" / "samples.npz").write_bytes(b"PK no")
     with pytest.raises(UsageError, match=r"samples.npz"):
         load_samples(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".webp"])
+def test_bmp_and_webp_are_read_and_cut_off_ones_are_named(cv2, tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    picture = np.random.default_rng(0).integers(0, 256, (37, 51, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 101])  # 101: without loss
+    np.testing.assert_array_equal(read_image(path), picture)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UsageError, match=rf"a{suffix}: .*damaged"):
+        read_image(path)
+
+
+def test_webp_with_loss_and_with_transparency(cv2, tmp_path):
+    alpha = np.zeros((20, 30, 4), np.uint8)
+    alpha[:, 15:] = (0, 0, 250, 255)
+    for name, picture, quality in (("flat", alpha[..., :3], 90), ("alpha", alpha, 90), ("whole", alpha, 101)):
+        cv2.imwrite(str(tmp_path / f"{name}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+        image = read_image(tmp_path / f"{name}.webp")
+        assert image.shape == (20, 30, 3)
+        left = 0 if name == "flat" else 255
+        assert np.abs(image[:, 5].astype(int) - left).max() < 8
+        assert np.abs(image[:, 25].astype(int) - (250, 0, 0)).max() < 24
+
+
+@pytest.mark.parametrize("start", [b"BM", b"RIFF\xff\xff\0\0WEBPVP8X", b"RIFF\xff\xff\0\0WEBPVP8 "])
+@pytest.mark.parametrize("filling", [b"", b"\0", b"\xff"])
+def test_absurd_bmp_and_webp_are_refused(tmp_path, start, filling):
+    (tmp_path / "absurd").write_bytes(start + 60 * filling)
+    with pytest.raises(UsageError, match="absurd: "):
+        read_image(tmp_path / "absurd")

@@ -92,7 +92,7 @@ def test_sources_that_are_nothing(tmp_path):
         open_samples(str(tmp_path / "absent"), [IMAGE])
     with pytest.raises(UsageError, match=r"absent\.npz: cannot be read"):
         open_samples(str(tmp_path / "absent.npz"), [SENSORS])
-    with pytest.raises(UsageError, match="holds neither JPEG or PNG images"):
+    with pytest.raises(UsageError, match="holds neither JPEG, PNG, BMP or WebP images"):
         open_samples(str(tmp_path), [IMAGE])
     (tmp_path / "broken.npz").write_bytes(b"PK no archive")
     with pytest.raises(UsageError, match=r"broken\.npz: cannot be read"):

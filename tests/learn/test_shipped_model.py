@@ -16,9 +16,9 @@ from generator.evaluate import Scorer, TflmScorer, evaluate
 from generator.imaging import load_samples, read_image
 from generator.imaging.samples import ARCHIVE
 from generator.learn.calibration import PIXELS
-from generator.learn.data import folder_set
 from generator.learn.keras_scorer import KerasScorer
 from generator.learn.tflite_file import parse
+from generator.pictures import folder_set
 
 MODEL_DIR = models_dir() / "mask_cnn"
 FACES = Path(__file__).parents[3] / "shared" / "data" / "faces"

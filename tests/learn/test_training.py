@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,15 +13,19 @@ from generator.errors import UsageError
 from generator.evaluate import TflmScorer, answers
 from generator.learn.architectures import ARCHITECTURES, architecture
 from generator.learn.calibration import PIXELS, image_set_samples
-from generator.learn.data import synthetic_set
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
 from generator.learn.quantize import quantize
+from generator.learn.recipes import PAPER, ROBUST, fitted
 from generator.learn.training import train
+from generator.pictures import synthetic_set
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 pytest.importorskip("cv2", reason="OpenCV is not installed")
+
+
+SHORT = replace(PAPER, epochs=1, batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def drawings():
 def outcome(drawings, tmp_path_factory):
     told = []
     result = make_model(
-        "mask_cnn", drawings, tmp_path_factory.mktemp("model"), epochs=1, batch_size=16, progress=told.append
+        "mask_cnn", drawings, tmp_path_factory.mktemp("model"), SHORT, workers=0, progress=told.append
     )
     return result, told
 
@@ -59,15 +65,20 @@ def test_unknown_architecture_lists_the_known():
 
 
 def test_dropout_rates_are_checked():
-    with pytest.raises(UsageError, match="5 dropout rates"):
-        architecture("mask_cnn").build((0.1,))
-    with pytest.raises(UsageError, match="5 dropout rates"):
-        architecture("mask_cnn").build((0.1, 0.1, 0.1, 0.1, 1.0))
+    with pytest.raises(UsageError, match="dropout rates"):
+        architecture("mask_cnn").build(dropout=3.0)
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_more_classes_have_an_output_each(name):
+    model = ARCHITECTURES[name].build(classes=5)
+    assert model.output_shape == (None, 5)
+    np.testing.assert_allclose(model(np.zeros((1, 32, 32, 3))).numpy().sum(), 1, rtol=1e-5)
 
 
 def test_no_epoch_is_refused(drawings, tmp_path):
     with pytest.raises(UsageError, match="at least one epoch"):
-        train("mask_cnn", drawings, tmp_path, epochs=0)
+        train("mask_cnn", drawings, tmp_path, replace(PAPER, epochs=0))
 
 
 def test_road_ends_in_a_static_int8_model(outcome):
@@ -102,7 +113,7 @@ def test_card_labels_a_synthetic_model(outcome):
 
 def test_equal_seeds_train_equal_weights(outcome, drawings, tmp_path):
     tf = tensorflow()
-    again = train("mask_cnn", drawings, tmp_path, epochs=1, batch_size=16)
+    again = train("mask_cnn", drawings, tmp_path, SHORT, workers=0)
     first, second = (
         tf.keras.models.load_model(p) for p in (outcome[0].training.model_path, again.model_path)
     )
@@ -122,3 +133,113 @@ def test_other_tensor_types(outcome, drawings, tmp_path, io, ends):
     scores = TflmScorer(other.model_path.read_bytes(), io, PIXELS, 2)(test.images())
     accuracy = (answers(scores, 0.5) == test.labels).mean()
     assert abs(accuracy - result.evaluation("tflm-int8", "Test").accuracy) <= 1 / 12
+
+
+class Killed(Exception):
+    """Stands for a machine that was switched off."""
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(drawings, tmp_path):
+    recipe = replace(SHORT, epochs=3)
+    whole = train("mask_cnn", drawings, tmp_path / "whole", recipe, workers=0)
+
+    def kill(told):
+        if told.startswith("epoch 2/"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train("mask_cnn", drawings, tmp_path / "cut", recipe, workers=0, progress=kill)
+    assert not (tmp_path / "cut" / "mask_cnn.keras").exists()
+    told = []
+    resumed = train("mask_cnn", drawings, tmp_path / "cut", recipe, workers=0, progress=told.append)
+    assert any("going on after epoch 2" in line for line in told)
+    assert resumed.epochs == whole.epochs
+    load = tensorflow().keras.models.load_model
+    for a, b in zip(
+        load(whole.model_path).get_weights(), load(resumed.model_path).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["mask_cnn.keras"]
+
+
+def test_what_was_begun_otherwise_is_not_gone_on_with(drawings, tmp_path):
+    def kill(told):
+        if told.startswith("epoch 1/"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        train("mask_cnn", drawings, tmp_path, replace(SHORT, epochs=2), workers=0, progress=kill)
+    told = []
+    train("mask_cnn", drawings, tmp_path, SHORT, seed=1, workers=0, progress=told.append)
+    assert not any("going on" in line for line in told)
+
+
+def test_a_teacher_is_half_of_the_truth(outcome, drawings, tmp_path):
+    path = outcome[0].training.model_path
+    alone, taught = (
+        train("mask_cnn", drawings, tmp_path / name, SHORT, workers=0, teachers=teachers)
+        for name, teachers in (("alone", ()), ("taught", (path,)))
+    )
+    assert taught.teachers == ("mask_cnn",)
+    assert alone.best.loss != taught.best.loss
+    wide = tmp_path / "wide.keras"
+    architecture("mask_cnn").build(classes=3).save(wide)
+    with pytest.raises(UsageError, match=r"gives 3 numbers; a teacher here takes \(32, 32, 3\) and gives 1"):
+        train("mask_cnn", drawings, tmp_path, SHORT, workers=0, teachers=(wide,))
+
+
+def test_robust_recipe_runs(drawings, tmp_path):
+    epoch = replace(ROBUST.epoch, copies=64)
+    recipe = replace(ROBUST, epoch=epoch, epochs=1, batch_size=16, validation_copies=8)
+    result = train("mask_cnn", drawings, tmp_path, recipe, workers=2)
+    assert result.pictures_per_epoch == 64
+
+
+def test_more_classes_train(drawings, tmp_path):
+    three = replace(drawings, labels=("a", "b", "c"), splits={
+        name: replace(split, labels=tuple(i % 3 for i in range(len(split))))
+        for name, split in drawings.splits.items()
+    })  # fmt: skip
+    recipe = fitted(replace(ROBUST, epochs=1, validation_copies=0), three, 60)
+    assert recipe.epoch.augmentation.disguises is None
+    outcome = make_model("mask_cnn", three, tmp_path, recipe, workers=0)
+    assert outcome.training.parameters == 128_193 + 2 * 33
+    assert len(outcome.evaluation("tflm-int8", "Test").confusion) == 3
+
+
+def test_plateau_lowers_the_rate_as_keras_does():
+    accuracies = [0.5, 0.6, *[0.6] * 5, 0.61, *[0.5] * 12]
+    rates = [PAPER.rate(n, accuracies[:n]) for n in range(len(accuracies) + 1)]
+    keras = tensorflow().keras
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.001), "mse")
+    plateau = keras.callbacks.ReduceLROnPlateau("val_accuracy", factor=0.2, patience=5, mode="max")
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    found = [0.001]
+    for number, accuracy in enumerate(accuracies):
+        plateau.on_epoch_end(number, {"val_accuracy": accuracy})
+        found.append(float(model.optimizer.learning_rate))
+    np.testing.assert_allclose(rates, found, rtol=1e-5)
+
+
+def test_cosine_falls_to_a_hundredth():
+    rates = [ROBUST.rate(n, ()) for n in range(ROBUST.epochs)]
+    assert rates[0] == ROBUST.learning_rate
+    assert rates[-1] == pytest.approx(ROBUST.learning_rate / 100)
+    assert all(a > b for a, b in pairwise(rates))
+
+
+def test_early_stop_counts_from_the_best():
+    recipe = replace(PAPER, patience=2)
+    assert [recipe.is_over(a) for a in ([], [0.5], [0.5, 0.4], [0.5, 0.5, 0.5], [0.5, 0.4, 0.6])] == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_copies_are_of_sets_that_are_there(drawings):
+    assert fitted(PAPER, drawings, {"synthetic": 7}).epoch.copies == {"synthetic": 7}
+    with pytest.raises(UsageError, match="no set is called 'kaggle'; there are synthetic"):
+        fitted(PAPER, drawings, {"kaggle": 7})
+    with pytest.raises(UsageError, match="one number of copies for all sets"):
+        fitted(ROBUST, drawings, {"synthetic": 7})

@@ -22,7 +22,7 @@ ORDER = (
     ("convert",),
     ("catalog", "arithmetic"),
     ("read", "fuse", "targets", "imaging"),
-    ("plan", "application", "simplify", "augment"),
+    ("plan", "application", "simplify", "augment", "pictures"),
     ("render", "reference", "toolchain", "link"),
     ("flash", "emulator", "report"),
     ("evaluate",),

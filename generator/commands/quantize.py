@@ -1,4 +1,4 @@
-"""``train`` and ``quantize``: what makes networks."""
+"""``quantize``: from a float network to integers, and what that costs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from typing import Any
 import click
 
 from generator.catalog import ONNX_SUFFIX, Normalization
-from generator.commands import options
-from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
-from generator.evaluate import PAPER
-from generator.evaluate.show import Column, print_evaluation
-from generator.learn.architectures import ARCHITECTURES
 from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
-from generator.learn.data import SYNTHETIC, open_data
 from generator.learn.keras_network import (
     ACTIVATIONS,
     IO_TYPES,
@@ -30,53 +24,10 @@ from generator.learn.keras_network import (
 )
 from generator.learn.onnx_agreement import measure_agreement
 from generator.learn.onnx_network import OnnxNetwork, load_onnx_network
-from generator.learn.pipeline import make_model
 from generator.learn.quantization_report import report_errors
 from generator.learn.quantization_table import print_report
 from generator.learn.quantize import Quantization, write_whole
 from generator.learn.quantize import quantize as run_quantization
-from generator.learn.training import DEFAULT_EPOCHS, DEFAULT_SEED
-
-data_option = click.option(
-    "--data", required=True, help="Folder of images in class folders, or 'synthetic' for drawings."
-)
-io_option = click.option(
-    "--io",
-    type=click.Choice(IO_TYPES["int8"]),
-    default="int8",
-    show_default=True,
-    help="Type of input and output.",
-)
-
-
-@click.command()
-@click.argument("arch", type=click.Choice(sorted(ARCHITECTURES)))
-@data_option
-@click.option("--epochs", default=DEFAULT_EPOCHS, show_default=True, type=click.IntRange(1))
-@click.option("--seed", default=DEFAULT_SEED, show_default=True, type=click.IntRange(0))
-@io_option
-@options.out_option
-@output_options
-def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | None, output: Output) -> None:
-    """Train ARCH as the paper does, quantize it, and evaluate both; writes a model folder."""
-    folder = out or Path("build") / "train" / arch
-    outcome = make_model(
-        arch,
-        open_data(data, seed=seed),
-        folder,
-        seed=seed,
-        epochs=epochs,
-        io=io,  # type: ignore[arg-type]  # click has checked the choice
-        command=_command(arch, data, epochs, seed),
-        progress=output.say,
-    )
-    if data == SYNTHETIC:
-        output.say(SYNTHETIC_NOTE)
-    for split in ("Validation", "Test"):
-        columns = [Column(e) for e in outcome.evaluations if e.split == split]
-        print_evaluation(columns, PAPER.get(arch), output.results)
-    output.say(f"wrote {folder}: build it with python -m generator build {folder}")
-    output.json({"folder": str(folder), "evaluations": [asdict(e) for e in outcome.evaluations]})
 
 
 @click.command()
@@ -143,7 +94,7 @@ def quantize(
     facts = {
         **asdict(result),
         "model_path": result.model_path.name,
-        "data": {"source": read.source, "scaling": read.scaling, "unreadable": len(read.unreadable)},
+        "data": {"source": read.source, "scaling": read.scaling, "unreadable": list(read.unreadable)},
         "report": report,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
@@ -183,12 +134,3 @@ def _normalization(scale: float | None, offset: float | None) -> Normalization |
         return Normalization(scale=PIXELS.scale if scale is None else scale, offset=offset or 0.0)
     except ValueError as error:
         raise UsageError(f"--scale must be above 0, --offset finite: {scale} and {offset} are not") from error
-
-
-def _command(arch: str, data: str, epochs: int, seed: int) -> str:
-    """What a reader types to repeat a training; defaults are left out, and so are folders of this machine."""
-    where = Path(data).name if Path(data).is_absolute() else data
-    words = ["python -m generator train", arch, "--data", where]
-    words += [] if epochs == DEFAULT_EPOCHS else ["--epochs", str(epochs)]
-    words += [] if seed == DEFAULT_SEED else ["--seed", str(seed)]
-    return " ".join(words)

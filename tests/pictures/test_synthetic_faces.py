@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from generator.errors import MissingToolError
-from generator.learn.data import open_data, synthetic_set
-from generator.learn.synthetic import MASK_KINDS, draw_face, draw_mask_on
+from generator.pictures import open_data, synthetic_set
+from generator.pictures.synthetic import MASK_KINDS, draw_face, draw_mask_on
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
