@@ -110,6 +110,7 @@ def data(
 
 def _write(images: ImageSet, report: DataReport, folder: Path) -> None:
     """Both files, or neither."""
+    folder = folder.resolve()
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
         unfinished.mkdir(parents=True, exist_ok=True)

@@ -72,18 +72,22 @@ def fingerprint(path: Path) -> Fingerprint:
         UsageError: it cannot be read.
         MissingToolError: OpenCV is not installed.
     """
-    cv2 = opencv("reading images")
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    image = decode_image(data, path)
+    return fingerprint_of(decode_image(data, path), hashlib.sha256(data).hexdigest())
+
+
+def fingerprint_of(image: Image, file_sha256: str = "") -> Fingerprint:
+    """Return what is kept of an H x W x 3 RGB picture."""
+    cv2 = opencv("comparing images")
     height, width = image.shape[:2]
     pixels = hashlib.sha256(f"{height} {width}\n".encode())
     pixels.update(image.data)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return Fingerprint(hashlib.sha256(data).hexdigest(), pixels.hexdigest(), height, width, small)
+    return Fingerprint(file_sha256, pixels.hexdigest(), height, width, small)
 
 
 def fingerprints(paths: Sequence[Path], progress: Progress | None = None) -> list[Fingerprint | UsageError]:
