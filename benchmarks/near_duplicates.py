@@ -46,9 +46,7 @@ def scaled(image: Image, factor: float) -> Image:
 
 def cut(image: Image, rng: np.random.Generator, share: float) -> Image:
     height, width = (round(side * (1 - share)) for side in image.shape[:2])
-    top, left = (
-        rng.integers(0, side - kept + 1) for side, kept in zip(image.shape, (height, width), strict=False)
-    )
+    top, left = rng.integers(0, image.shape[0] - height + 1), rng.integers(0, image.shape[1] - width + 1)
     return image[top : top + height, left : left + width]
 
 
@@ -94,15 +92,9 @@ def main() -> None:
         print(f"  {paths[one]} {paths[other]}")
     chosen = range(0, count, 4)
     for name, change in CHANGES.items():
-        copies = [
-            fingerprint_of(
-                np.ascontiguousarray(change(read_image(paths[i]), np.random.default_rng(i)))
-            ).thumbnail
-            for i in chosen
-        ]
-        found = {
-            tuple(sorted(pair)) for pair in near_duplicates(np.concatenate([originals, np.stack(copies)]))
-        }
+        changed = [change(read_image(paths[i]), np.random.default_rng(i)) for i in chosen]
+        copies = np.stack([fingerprint_of(np.ascontiguousarray(image)).thumbnail for image in changed])
+        found = {tuple(sorted(pair)) for pair in near_duplicates(np.concatenate([originals, copies]))}
         right = sum((original, count + number) in found for number, original in enumerate(chosen))
         wrong = sum(other >= count and one != chosen[other - count] for one, other in found)
         print(f"{name:28} {right / len(chosen):6.1%} found, {wrong} others taken for it", flush=True)

@@ -79,7 +79,13 @@ def test_command(document: str, command: str, copy: Path) -> None:
 
 def test_there_are_commands_to_run() -> None:
     documents = {document for document, _ in commands()}
-    assert {"README.md", "docs/differences.md", "docs/hardware.md", "docs/models.md"} <= documents
+    assert {
+        "README.md",
+        "docs/data.md",
+        "docs/differences.md",
+        "docs/hardware.md",
+        "docs/models.md",
+    } <= documents
 
 
 def test_links_lead_somewhere() -> None:
