@@ -58,7 +58,9 @@ def read_data(
         UsageError: nothing is named, or whatever :func:`~generator.pictures.open_data` raises.
     """
     if not data and not held_out:
-        raise UsageError("no pictures: name a folder with --data, or --data synthetic")
+        raise UsageError(
+            "no pictures are named: a folder of them is needed (train, evaluate: --data DIR), or 'synthetic'"
+        )
     with output.progress("reading pictures") as step:
         images = open_data(data, held_out=held_out, splitting=splitting, seed=seed, progress=step)
     kinds = Counter(one.kind for one in images.left_out)
@@ -110,6 +112,7 @@ def data(
 
 def _write(images: ImageSet, report: DataReport, folder: Path) -> None:
     """Both files, or neither."""
+    folder = folder.resolve()
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
         unfinished.mkdir(parents=True, exist_ok=True)

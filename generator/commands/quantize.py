@@ -91,10 +91,11 @@ def quantize(
     result = run_quantization(network, read, target, io=io, activations=activations)
     report = _report(network, result, read, output)
     report_path = result.model_path.with_suffix(".quantization.json")
+    unreadable = [problem.removeprefix(f"{Path(data)}/") for problem in read.unreadable]
     facts = {
         **asdict(result),
         "model_path": result.model_path.name,
-        "data": {"source": read.source, "scaling": read.scaling, "unreadable": list(read.unreadable)},
+        "data": {"source": read.source, "scaling": read.scaling, "unreadable": unreadable},
         "report": report,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())

@@ -155,7 +155,8 @@ def folder_set(
     )
     if splitting == "clean" and held_out:
         data = apart_from_test(data)
-    _check(data, shown, SPLITS if roots else ("Test",), " + ".join(str(folder.root) for folder in folders))
+    splits_made = any(len(one.entry.choices) > 1 for one in read)
+    _check(data, shown, SPLITS if roots else ("Test",), folders, splits_made=splits_made)
     return data
 
 
@@ -311,7 +312,14 @@ def _split(name: SplitName, members: Sequence[_Read]) -> Split:
     )
 
 
-def _check(data: ImageSet, classes: Sequence[str], needed: Sequence[SplitName], roots: str) -> None:
+def _check(
+    data: ImageSet,
+    classes: Sequence[str],
+    needed: Sequence[SplitName],
+    folders: Sequence[PictureFolder],
+    *,
+    splits_made: bool,
+) -> None:
     empty = [
         f"{split} has no picture of class {name}"
         for split in needed
@@ -320,10 +328,10 @@ def _check(data: ImageSet, classes: Sequence[str], needed: Sequence[SplitName], 
     ]
     if not empty:
         return
-    lines = [f"{roots}: {', '.join(empty)}"]
+    lines = [f"{' + '.join(str(folder.root) for folder in folders)}: {', '.join(empty)}"]
     groups = {p.cluster for split in data.splits.values() for p in split.pictures}
     pictures = sum(map(len, data.splits.values()))
-    if len(groups) < pictures:
+    if splits_made and len(groups) < pictures:
         lines.append(
             f"  {pictures} pictures are {len(groups)} apart from near-duplicates, which stay in one split; "
             "folders Train, Validation and Test, or another set held out, say what goes where"

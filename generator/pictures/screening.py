@@ -41,7 +41,7 @@ _DETAIL = 1.05, 3.75  # standard deviations in thumbnail pixels between which de
 _COARSE_BLUR = 3.0  # standard deviation in coarse pixels above which nothing counts
 _NEAREST = 32  # candidates for each picture
 _WINDOWS = ((0.95, 3), (0.9, 5))  # part of the side, positions along each axis
-_BLOCK = 512  # pictures looked up at a time
+_BLOCK = 256  # pictures looked up at a time
 
 _Rows: TypeAlias = npt.NDArray[np.float32]
 
@@ -72,18 +72,22 @@ def fingerprint(path: Path) -> Fingerprint:
         UsageError: it cannot be read.
         MissingToolError: OpenCV is not installed.
     """
-    cv2 = opencv("reading images")
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    image = decode_image(data, path)
+    return fingerprint_of(decode_image(data, path), hashlib.sha256(data).hexdigest())
+
+
+def fingerprint_of(image: Image, file_sha256: str = "") -> Fingerprint:
+    """Return what is kept of an H x W x 3 RGB picture."""
+    cv2 = opencv("comparing images")
     height, width = image.shape[:2]
     pixels = hashlib.sha256(f"{height} {width}\n".encode())
     pixels.update(image.data)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return Fingerprint(hashlib.sha256(data).hexdigest(), pixels.hexdigest(), height, width, small)
+    return Fingerprint(file_sha256, pixels.hexdigest(), height, width, small)
 
 
 def fingerprints(paths: Sequence[Path], progress: Progress | None = None) -> list[Fingerprint | UsageError]:
@@ -130,15 +134,14 @@ def near_duplicates(thumbnails: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Pairs of thumbnails, N x 48 x 48, that show the same picture."""
     cv2 = opencv("comparing images")
     count = len(thumbnails)
-    detail = np.stack([_band(cv2, thumbnail.astype(np.float32), *_DETAIL) for thumbnail in thumbnails])
-    fine = _unit(_resized(cv2, one, _FINE) for one in detail)
+    fine = _unit(_resized(cv2, _detail(cv2, thumbnail), _FINE) for thumbnail in thumbnails)
     coarse = _unit(_coarse(cv2, thumbnail) for thumbnail in thumbnails)
     mirrored = _unit(_coarse(cv2, np.ascontiguousarray(thumbnail[:, ::-1])) for thumbnail in thumbnails)
     both = np.concatenate([coarse, mirrored])
     nearest = min(_NEAREST, 2 * count - 1)
 
     def confirmed(index: int, candidates: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-        windows = _unit(_windows(cv2, detail[index]))
+        windows = _unit(_windows(cv2, _detail(cv2, thumbnails[index])))
         found = []
         for flipped in (False, True):
             others = candidates[candidates >= count] - count if flipped else candidates[candidates < count]
@@ -178,6 +181,10 @@ def _windows(cv2: Any, detail: _Rows) -> Iterable[_Rows]:
 def _resized(cv2: Any, detail: _Rows, side: int) -> _Rows:
     resized: _Rows = cv2.resize(detail, (side, side), interpolation=cv2.INTER_LINEAR)
     return resized
+
+
+def _detail(cv2: Any, thumbnail: Image) -> _Rows:
+    return _band(cv2, thumbnail.astype(np.float32), *_DETAIL)
 
 
 def _coarse(cv2: Any, thumbnail: Image) -> _Rows:

@@ -45,7 +45,7 @@ def test_json_is_the_report_and_splits_can_be_made_clean(leaking, tmp_path):
 
 
 def test_mistakes(kaggle, tmp_path):
-    for arguments in (["data"], ["evaluate", MODEL], ["data", tmp_path / "absent"], ["data", kaggle, kaggle]):
+    for arguments in (["evaluate", MODEL], ["data", tmp_path / "absent"]):
         done = firmcast(*arguments, cwd=tmp_path)
         assert done.code == 2
         assert not (tmp_path / "build").exists()

@@ -12,7 +12,7 @@ import pytest
 from generator.errors import UsageError
 from generator.pictures import apart_from_test, find_leaks, folder_set, open_data, without_leaks
 from generator.pictures.report import describe
-from tests.pictures.conftest import blobs
+from tests.support.pictures import blobs
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 

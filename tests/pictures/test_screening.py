@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from generator.imaging import read_image
 from generator.pictures import folder_set
 from generator.pictures.screening import clusters, fingerprint, fingerprints, near_duplicates
-from tests.pictures.conftest import blobs
+from tests.support.pictures import blobs
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
 
