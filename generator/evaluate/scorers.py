@@ -107,8 +107,8 @@ class TflmScorer:
         told_apart = max(2, self._output.element_count)
         if self._output.dtype is not DType.INT32 and told_apart != classes:
             raise UsageError(
-                f"{subject} tells {told_apart} classes apart, the pictures are of {classes}: it needs pictures "
-                "in a folder for each of its classes"
+                f"{subject} tells {told_apart} classes apart, the pictures are of {classes}: it needs "
+                "pictures in a folder for each of its classes"
             )
         self._shape = shape[1], shape[2], shape[3]
         self._table = pixel_values(given, normalization)
