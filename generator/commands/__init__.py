@@ -10,6 +10,7 @@ from generator.commands.board import flash, monitor
 from generator.commands.build import build
 from generator.commands.emulate import emulate
 from generator.commands.learning import evaluate, quantize, train
+from generator.commands.sweep import sweep
 from generator.commands.validate import validate
 
 
@@ -19,5 +20,5 @@ def cli() -> None:
     """Cast a trained int8 network into bare-metal STM32H7 firmware, and prove it without a board."""
 
 
-for _command in (build, analyze, validate, emulate, train, quantize, evaluate, flash, monitor):
+for _command in (build, analyze, validate, emulate, train, quantize, evaluate, sweep, flash, monitor):
     cli.add_command(_command)

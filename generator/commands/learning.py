@@ -11,6 +11,7 @@ import click
 
 from generator.catalog import ONNX_SUFFIX, Normalization, find_model
 from generator.commands import options
+from generator.commands.few_bits import few_bits_options, few_bits_wish, quantize_as_wished
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.architectures import ARCHITECTURES
@@ -18,6 +19,7 @@ from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_s
 from generator.learn.data import SYNTHETIC, open_data
 from generator.learn.evaluate import Evaluation
 from generator.learn.evaluate import evaluate as run_evaluation
+from generator.learn.fake_quant import Bits
 from generator.learn.keras_network import (
     ACTIVATIONS,
     IO_TYPES,
@@ -108,6 +110,7 @@ def train(arch: str, data: str, epochs: int, seed: int, io: str, out: Path | Non
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The .tflite file to write.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Chooses the samples.")
+@few_bits_options
 @output_options
 def quantize(
     model: Path,
@@ -119,13 +122,18 @@ def quantize(
     samples: int,
     out: Path | None,
     seed: int,
+    weights: Bits,
+    epochs: int | None,
     output: Output,
 ) -> None:
     """Quantize the Keras or ONNX file MODEL to int8 weights and activations, and show what that costs.
 
+    Of a Keras file, --weights 6, 4 or 1 writes weights of fewer bits, fine-tuned on the pictures of --data.
+
     Writes NAME.tflite, and the errors (of a Keras model, of each layer) as NAME.quantization.json beside it.
     """
     edge_type(activations, io)  # before anything takes time
+    wish = few_bits_wish(model, weights, epochs, activations, plain_pixels=scale is None and offset is None)
     network: KerasNetwork | OnnxNetwork = (
         load_onnx_network(model) if model.suffix == ONNX_SUFFIX else load_network(model)
     )
@@ -136,7 +144,11 @@ def quantize(
     for warning in read.warnings:
         output.say(f"warning: {warning}")
     target = out or model.with_suffix(".tflite")
-    result = run_quantization(network, read, target, io=io, activations=activations)
+    more: dict[str, Any] = {}
+    if wish is None:
+        result = run_quantization(network, read, target, io=io, activations=activations)
+    else:
+        result, more = quantize_as_wished(wish, model, data, read, target, io=io or "int8", output=output)
     report = _report(network, result, read, output)
     report_path = result.model_path.with_suffix(".quantization.json")
     facts = {
@@ -144,6 +156,7 @@ def quantize(
         "model_path": result.model_path.name,
         "data": {"source": read.source, "scaling": read.scaling, "unreadable": len(read.unreadable)},
         "report": report,
+        **more,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
     output.results.print(

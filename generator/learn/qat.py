@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.errors import ModelError, UsageError
+from generator.errors import ModelError
 from generator.learn.fake_quant import STORED_BITS, Bits, Floats, Mode, layers
+from generator.learn.fitting import Fit, LabelledArrays, fit_best
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import TensorIo, keras_network
 
@@ -104,16 +105,6 @@ class Twin:
                 layer.set_mode(mode)
 
 
-@dataclass(frozen=True)
-class FineTuning:
-    """What fine-tuning reached: Validation accuracy (0..1) before it, and after every epoch; the epoch whose
-    weights were kept, 0 for those before it."""
-
-    accuracy_before: float
-    accuracies: tuple[float, ...]
-    best_epoch: int
-
-
 def training_twin(
     model: Any, bits: Bits, calibration: Floats, *, subject: str = "the model", edge_bits: Bits = 8
 ) -> Twin:
@@ -179,65 +170,22 @@ def training_twin(
 def fine_tune(
     twin: Twin,
     batches: Any,
-    validation: tuple[Floats, NDArray[Any]],
+    validation: LabelledArrays,
     *,
     epochs: int,
     learning_rate: float | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> FineTuning:
-    """Train a twin on, with rounded weights; it is left with those of its best epoch.
+) -> Fit:
+    """Train a twin on, with rounded weights, by :func:`~generator.learn.fitting.fit_best`.
 
-    Args:
-        twin: from :func:`training_twin`.
-        batches: whatever ``keras.Model.fit`` takes that has a length: (inputs, labels) of one epoch.
-        validation: inputs and labels that choose the epoch: highest accuracy, then lowest loss.
-        epochs: 0 only measures.
-        learning_rate: of Adam in the first step, falling to 0 as a cosine; by default that of
-            :data:`LEARNING_RATES` for the fewest bits.
-        progress: is told every epoch's figures.
-
-    The loss is cross-entropy, binary for a single output. Repeatable after
-    :func:`~generator.learn.keras.seed_everything`.
+    ``learning_rate`` is by default that of :data:`LEARNING_RATES` for the fewest bits.
 
     Raises:
         UsageError: a negative number of epochs.
     """
-    if epochs < 0:
-        raise UsageError(f"fine-tuning takes 0 epochs or more, not {epochs}")
-    keras, model = tensorflow().keras, twin.model
     twin.set_mode("quantized")
     rate = learning_rate or LEARNING_RATES[min(grid.bits for grid in twin.grids)]
-    falling = keras.optimizers.schedules.CosineDecay(rate, max(epochs * len(batches), 1))
-    loss = "binary_crossentropy" if model.output_shape[-1] == 1 else "sparse_categorical_crossentropy"
-    # Compiling takes XLA longer than it saves in the few epochs of a fine-tuning.
-    model.compile(keras.optimizers.Adam(falling), loss, metrics=["accuracy"], jit_compile=False)
-    before = model.evaluate(*validation, batch_size=_BATCH, verbose=0, return_dict=True)
-    best, best_epoch, best_weights = (before["accuracy"], -before["loss"]), 0, model.get_weights()
-    accuracies: list[float] = []
-
-    def record(epoch: int, logs: Mapping[str, float]) -> None:
-        nonlocal best, best_epoch, best_weights
-        accuracies.append(float(logs["val_accuracy"]))
-        progress(
-            f"epoch {epoch + 1}/{epochs}: loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.2%}, "
-            f"Validation {logs['val_accuracy']:.2%}"
-        )
-        merit = (logs["val_accuracy"], -logs["val_loss"])
-        if merit > best:
-            best, best_epoch, best_weights = merit, epoch + 1, model.get_weights()
-
-    progress(f"before fine-tuning: Validation {before['accuracy']:.2%}")
-    if epochs:
-        model.fit(
-            batches,
-            epochs=epochs,
-            validation_data=validation,
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=record)],
-            verbose=0,
-            shuffle=False,
-        )
-        model.set_weights(best_weights)
-    return FineTuning(float(before["accuracy"]), tuple(accuracies), best_epoch)
+    return fit_best(twin.model, batches, validation, epochs=epochs, learning_rate=rate, progress=progress)
 
 
 def to_tflite(twin: Twin, io: TensorIo = "int8") -> bytes:

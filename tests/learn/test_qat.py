@@ -17,7 +17,7 @@ from generator.learn.qat import fine_tune, to_tflite, training_twin
 from generator.learn.tflite_file import parse
 from generator.read import read_tflite_bytes
 from generator.reference import Oracle
-from tests.support.cli import firmcast
+from tests.support.cli import ROOT, firmcast
 
 TUNED = (4, 1)
 BRIGHT_LEFT = "whether the left half is brighter"
@@ -255,6 +255,51 @@ def test_what_cannot_be_trained_is_named():
     assert message.startswith("net cannot be used")
     for part in ("early (BatchNormalization)", "wider (Conv2DTranspose)", "odd (Dense)", "twice (Dense)"):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--activations", "int16"], "int8 activations, not int16"),
+        (["--scale", "0.5"], "leave --scale and --offset out"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message, tmp_path):
+    model = ROOT / "models" / "mask_cnn" / "mask_cnn.keras"
+    done = firmcast("quantize", model, "--data", "synthetic", "--weights", "4", *options, cwd=tmp_path)
+    assert done.code == 2
+    assert message in done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_tells_bits_and_accuracy(trained, tmp_path):
+    """On few pictures of its own: half of each is dark."""
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    trained.save(tmp_path / "halves.keras")
+    for split, seed in (("Train", 0), ("Validation", 1), ("Test", 2)):
+        for index, (image, label) in enumerate(zip(*pictures(16, seed), strict=True)):
+            folder = tmp_path / "pictures" / split / ("right" if label else "left")
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{index}.png"), (image * 255).astype(np.uint8))
+    done = firmcast(
+        "quantize",
+        "halves.keras",
+        "--data",
+        "pictures",
+        "--weights",
+        "1",
+        "--epochs",
+        "1",
+        "--json",
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.err
+    facts = done.json()
+    assert facts["weights"]["packed_bytes"] < facts["weights"]["stored_bytes"] < facts["size_bytes"]
+    assert [layer["bits"] for layer in facts["weights"]["layers"]] == [8, 1, 1, 1, 1, 1, 8]
+    assert len(facts["fine_tuning"]["accuracies"]) == 1
+    assert facts["fine_tuning"]["validation"]["count"] == 16
+    assert (tmp_path / "halves.tflite").stat().st_size == facts["size_bytes"]
 
 
 def test_a_negative_number_of_epochs_is_refused(tuned):
