@@ -85,8 +85,8 @@ def quantize_as_wished(
     *,
     io: TensorIo,
     output: Output,
-) -> tuple[Quantization, dict[str, Any]]:
-    """Quantize, print what it came to, and return that for JSON as well.
+) -> tuple[Quantization, bytes, dict[str, Any]]:
+    """Quantize, print what it came to, and return that for JSON as well, the unpacked file between.
 
     Without fine-tuning any samples will do; with it, ``source`` must hold two classes of pictures.
     """
@@ -133,4 +133,4 @@ def quantize_as_wished(
             "The errors below are against the network as it came: what it has learned since is in them."
         )
     output.results.print("\n".join(lines), soft_wrap=True)
-    return result.quantization, facts
+    return result.quantization, result.unpacked, facts

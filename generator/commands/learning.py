@@ -147,9 +147,12 @@ def quantize(
     more: dict[str, Any] = {}
     if wish is None:
         result = run_quantization(network, read, target, io=io, activations=activations)
+        content = result.model_path.read_bytes()
     else:
-        result, more = quantize_as_wished(wish, model, data, read, target, io=io or "int8", output=output)
-    report = _report(network, result, read, output)
+        result, content, more = quantize_as_wished(
+            wish, model, data, read, target, io=io or "int8", output=output
+        )
+    report = _report(network, result, content, read, output)
     report_path = result.model_path.with_suffix(".quantization.json")
     facts = {
         **asdict(result),
@@ -166,10 +169,9 @@ def quantize(
 
 
 def _report(
-    network: KerasNetwork | OnnxNetwork, result: Quantization, read: Samples, output: Output
+    network: KerasNetwork | OnnxNetwork, result: Quantization, content: bytes, read: Samples, output: Output
 ) -> dict[str, Any]:
     """What quantizing has cost, printed and as values for JSON."""
-    content = result.model_path.read_bytes()
     if isinstance(network, OnnxNetwork):
         agreement = measure_agreement(network, content, read)
         output.results.print(

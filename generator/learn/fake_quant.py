@@ -23,12 +23,13 @@ BITS: tuple[Bits, ...] = get_args(Bits)
 STORED_BITS: dict[Bits, Literal[8, 4]] = {8: 8, 6: 8, 4: 4, 1: 4}
 """Bits that a weight takes in the file: the narrowest type of TFLite that holds it."""
 
-Mode: TypeAlias = Literal["float", "measure", "quantized", "export"]
+Mode: TypeAlias = Literal["float", "measure", "quantized", "export", "export unpacked"]
 """What the layers do: nothing; nothing but measure ranges; round; round in a form that TensorFlow's converter
-turns into integers."""
+turns into integers, of 4 bits where they hold the weights, or always of 8."""
 
 Floats: TypeAlias = NDArray[np.float32]
 
+_EXPORTS: tuple[Mode, ...] = ("export", "export unpacked")
 _RANGE_MOMENTUM = 0.99
 _LEAST_STEP = 1e-7
 _STEP_SHARES = np.linspace(0.3, 1.0, 29)
@@ -128,7 +129,7 @@ def layers() -> SimpleNamespace:
 
         def set_mode(self, mode: Mode) -> None:
             self.mode = mode
-            if mode == "export":  # TensorFlow traces it in a graph, where variables have no values
+            if mode in _EXPORTS:  # TensorFlow traces it in a graph, where variables have no values
                 steps = self.steps()
                 self._exported = self.integers() * steps, steps, np.asarray(self.bias)
 
@@ -138,7 +139,7 @@ def layers() -> SimpleNamespace:
             Its range is that of the type in the file, with the step of the grid.
             """
             kernel, steps, _ = self._exported
-            constant, bits = tf.constant(kernel), STORED_BITS[self.bits]
+            constant, bits = tf.constant(kernel), STORED_BITS[self.bits] if self.mode == "export" else 8
             high = (steps * levels(bits)).reshape(-1)
             if high.size == 1:
                 return tf.quantization.fake_quant_with_min_max_args(
@@ -155,7 +156,7 @@ def layers() -> SimpleNamespace:
             match self.mode:
                 case "quantized":
                     kernel, bias = self._fake_quantized(), self.bias
-                case "export":
+                case "export" | "export unpacked":
                     kernel, bias = self._for_converter(), tf.constant(self._exported[2])
                 case _:
                     kernel, bias = self.kernel, self.bias
@@ -181,7 +182,7 @@ def layers() -> SimpleNamespace:
 
         def set_mode(self, mode: Mode) -> None:
             self.mode = mode
-            if mode == "export":
+            if mode in _EXPORTS:
                 self._exported = self.bounds()
 
         def bounds(self) -> tuple[float, float]:
@@ -203,7 +204,7 @@ def layers() -> SimpleNamespace:
                 # The range moves by less than half a step, so that 0 is one of its values.
                 lowest = ops.stop_gradient(ops.round(low / step))
                 return rounded(ops.clip(x / step, lowest, lowest + 255)) * step
-            if self.mode == "export":
+            if self.mode in _EXPORTS:
                 return tf.quantization.fake_quant_with_min_max_args(x, *self._exported, num_bits=8)
             return x
 

@@ -44,12 +44,14 @@ class FewBits:
         packed_weight_bytes: all weights at their own width: an estimate where TFLite has no such type,
             as of 6 bits and 1 bit.
         fit: the fine-tuning; None if there were no pictures to measure on.
+        unpacked: the file with the same weights as int8; LiteRT has no depthwise convolution by int4.
     """
 
     quantization: Quantization
     layers: tuple[LayerBits, ...]
     packed_weight_bytes: int
     fit: Fit | None
+    unpacked: bytes
 
 
 def quantize_to_few_bits(
@@ -101,6 +103,7 @@ def write_few_bits(
         tuple(LayerBits(grid.name, grid.integers.size, grid.bits, grid.stored_bits) for grid in twin.grids),
         twin.packed_weight_bytes,
         fit,
+        to_tflite(twin, io, packed=False),
     )
 
 

@@ -188,13 +188,15 @@ def fine_tune(
     return fit_best(twin.model, batches, validation, epochs=epochs, learning_rate=rate, progress=progress)
 
 
-def to_tflite(twin: Twin, io: TensorIo = "int8") -> bytes:
+def to_tflite(twin: Twin, io: TensorIo = "int8", *, packed: bool = True) -> bytes:
     """The twin as integers: int8 activations, weights as :attr:`Twin.grids` tells, int32 biases.
+
+    Without ``packed`` the same integers stand as int8, for runtimes that have no int4.
 
     Raises:
         ModelError: TensorFlow cannot convert it.
     """
-    twin.set_mode("export")
+    twin.set_mode("export" if packed else "export unpacked")
     try:
         return keras_network(twin.model, twin.subject).fake_quantized_tflite(io)
     finally:

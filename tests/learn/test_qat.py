@@ -233,6 +233,17 @@ def test_int4_runs_bit_exact_in_the_firmware(where, tuned, tmp_path):
     assert "bit-exact" in done.out + done.err
 
 
+def test_unpacked_weights_compute_the_same(tuned):
+    twin, _, content = tuned[4]
+    unpacked = to_tflite(twin, packed=False)
+    assert "INT4" not in {tensor.dtype for tensor in parse(unpacked).tensors}
+    rng = np.random.default_rng(0)
+    first, second = Oracle(content), Oracle(unpacked)
+    for _ in range(8):
+        x = rng.integers(-128, 128, (1, 16, 16, 3)).astype(np.int8)
+        np.testing.assert_array_equal(first.run([x])[0], second.run([x])[0])
+
+
 @pytest.mark.parametrize("io", ["uint8", "float32"])
 def test_other_types_at_the_edges(io, tuned):
     file = parse(to_tflite(tuned[4][0], io))
