@@ -105,7 +105,9 @@ def quantize_as_wished(
     count = sum(layer.weights for layer in result.layers)
     few = sum(layer.weights for layer in result.layers if layer.bits == wish.bits)
     stored = sum(layer.weights * layer.stored_bits for layer in result.layers) // 8
-    lines = [f"{few:,} of {count:,} weights have {wish.bits} bits: {stored:,} B in the file"]
+    lines = [
+        f"{few:,} of {count:,} weights have {wish.bits} bit{'s' * (wish.bits > 1)}: {stored:,} B in the file"
+    ]
     if stored != result.packed_weight_bytes:
         lines[0] += f" (packed they would be {result.packed_weight_bytes:,} B; TFLite has no such type)"
     facts = {

@@ -101,11 +101,6 @@ class Row:
     modelled: Modelled
     settings: Settings
 
-    @property
-    def label(self) -> str:
-        """Network and width."""
-        return f"{self.network} int{self.bits}" if self.bits in (8, 4) else f"{self.network} {self.bits} bit"
-
 
 def sweep_networks() -> tuple[Network, ...]:
     """The paper's modified SqueezeNet, its own network at four widths, a depthwise-separable one at three."""
