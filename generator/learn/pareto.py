@@ -40,7 +40,7 @@ def draw_pareto(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
             right, rows, "ms", f"latency, ms at {rows[0].modelled.clock_mhz:g} MHz (estimated from the plan)"
         )
         left.set_ylabel(f"accuracy on {rows[0].count} Validation pictures, %")
-        left.legend(loc="lower right", frameon=False, fontsize=8)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             content = io.BytesIO()
             figure.savefig(content, format=path.suffix[1:], dpi=120, metadata=metadata)
@@ -75,6 +75,10 @@ def _panel(axis: Any, rows: Sequence[Row], cost: str, title: str) -> None:
             color=_COLOURS[row.bits],
         )
     axis.set_xscale("log")
+    for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+        which("{x:g}")
+    axis.tick_params(axis="x", which="both", labelsize=7)
+    axis.margins(0.12)
     axis.set_xlabel(title)
     axis.grid(visible=True, which="both", color="#eeeeee", linewidth=0.5)
     axis.set_axisbelow(True)
