@@ -74,7 +74,7 @@ install_extra() {
 }
 
 case $command in
-    "" | -h | --help) say "usage: ./run.sh build|test|analyze|validate|emulate|train|quantize|evaluate|flash|monitor ..." ;;
+    "" | -h | --help) say "usage: ./run.sh build|test|analyze|validate|emulate|train|quantize|evaluate|sweep|flash|monitor ..." ;;
 esac
 
 case $command in
@@ -89,6 +89,10 @@ case $command in
             *.onnx*) install_extra image ;; # no Keras in it
             *) install_extra train ;;
         esac
+        ;;
+    sweep)
+        install_extra train
+        install_extra plot
         ;;
     flash | monitor) install_extra serial ;;
     *) install_extra image ;;

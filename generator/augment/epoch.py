@@ -30,12 +30,10 @@ class Epoch:
     each_interpolation: bool = True
     balanced: bool = False
 
-    def size(self, sources: Sequence[str]) -> int:
-        """Pictures of one epoch, for a set with these sources (one entry for each of its pictures)."""
+    def size(self, pictures: int) -> int:
+        """Pictures of one epoch, for a set of so many."""
         copies = self.copies if isinstance(self.copies, int) else sum(self.copies.values())
-        return (len(sources) * self.originals + copies) * (
-            len(INTERPOLATIONS) if self.each_interpolation else 1
-        )
+        return (pictures * self.originals + copies) * (len(INTERPOLATIONS) if self.each_interpolation else 1)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Pictures in an epoch."""
-        return self._how.size(self._work.pictures.sources)
+        return self._how.size(len(self._work.pictures.labels))
 
     def epoch(self, number: int, batch_size: int) -> Iterator[Batch]:
         """Yield the batches of one epoch; the last may be smaller."""

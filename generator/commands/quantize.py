@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from generator.catalog import ONNX_SUFFIX, Normalization
+from generator.commands.few_bits import few_bits_options, few_bits_wish, quantize_as_wished
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
+from generator.learn.fake_quant import Bits
 from generator.learn.keras_network import (
     ACTIVATIONS,
     IO_TYPES,
@@ -60,6 +62,7 @@ from generator.learn.quantize import quantize as run_quantization
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The .tflite file to write.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Chooses the samples.")
+@few_bits_options
 @output_options
 def quantize(
     model: Path,
@@ -71,13 +74,21 @@ def quantize(
     samples: int,
     out: Path | None,
     seed: int,
+    weights: Bits,
+    epochs: int | None,
+    recipe: str,
     output: Output,
 ) -> None:
     """Quantize the Keras or ONNX file MODEL to int8 weights and activations, and show what that costs.
 
+    Of a Keras file, --weights 6, 4 or 1 writes weights of fewer bits, fine-tuned on the pictures of --data.
+
     Writes NAME.tflite, and the errors (of a Keras model, of each layer) as NAME.quantization.json beside it.
     """
     edge_type(activations, io)  # before anything takes time
+    wish = few_bits_wish(
+        model, weights, epochs, recipe, activations, plain_pixels=scale is None and offset is None
+    )
     network: KerasNetwork | OnnxNetwork = (
         load_onnx_network(model) if model.suffix == ONNX_SUFFIX else load_network(model)
     )
@@ -88,8 +99,15 @@ def quantize(
     for warning in read.warnings:
         output.say(f"warning: {warning}")
     target = out or model.with_suffix(".tflite")
-    result = run_quantization(network, read, target, io=io, activations=activations)
-    report = _report(network, result, read, output)
+    more: dict[str, Any] = {}
+    if wish is None:
+        result = run_quantization(network, read, target, io=io, activations=activations)
+        content = result.model_path.read_bytes()
+    else:
+        result, content, more = quantize_as_wished(
+            wish, model, data, read, target, io=io or "int8", output=output
+        )
+    report = _report(network, result, content, read, output)
     report_path = result.model_path.with_suffix(".quantization.json")
     unreadable = [problem.removeprefix(f"{Path(data)}/") for problem in read.unreadable]
     facts = {
@@ -97,6 +115,7 @@ def quantize(
         "model_path": result.model_path.name,
         "data": {"source": read.source, "scaling": read.scaling, "unreadable": unreadable},
         "report": report,
+        **more,
     }
     write_whole(report_path, (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode())
     output.results.print(
@@ -106,10 +125,9 @@ def quantize(
 
 
 def _report(
-    network: KerasNetwork | OnnxNetwork, result: Quantization, read: Samples, output: Output
+    network: KerasNetwork | OnnxNetwork, result: Quantization, content: bytes, read: Samples, output: Output
 ) -> dict[str, Any]:
     """What quantizing has cost, printed and as values for JSON."""
-    content = result.model_path.read_bytes()
     if isinstance(network, OnnxNetwork):
         agreement = measure_agreement(network, content, read)
         output.results.print(

@@ -16,7 +16,7 @@ from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.evaluate import PAPER
 from generator.evaluate.show import Column, print_evaluation
-from generator.learn.architectures import ARCHITECTURES
+from generator.learn.architectures import ARCHITECTURES, architecture
 from generator.learn.keras_network import IO_TYPES, TensorIo
 from generator.learn.pipeline import make_model
 from generator.learn.recipes import RECIPES, Recipe, fitted
@@ -104,7 +104,7 @@ def train(
         images = _without_held_out(images, output)
     recipe = _recipe(recipe_name, epochs, patience, dropout, interpolations)
     outcome = make_model(
-        arch,
+        architecture(arch),
         images,
         folder,
         fitted(recipe, images, wanted),

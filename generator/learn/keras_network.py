@@ -99,6 +99,20 @@ class KerasNetwork:
         converter.experimental_new_quantizer = not splits
         return self._convert(converter)
 
+    def fake_quantized_tflite(self, io: TensorIo = "int8") -> bytes:
+        """The network in int8, or with weights of fewer bits, by the ranges of its own FakeQuant operators.
+
+        Raises:
+            UsageError: as :func:`edge_type`.
+            ModelError: TensorFlow cannot convert it.
+        """
+        tf = tensorflow()
+        converter = self._converter()
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(edge_type("int8", io))
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        return self._convert(converter)
+
     def _converter(self) -> Any:
         return tensorflow().lite.TFLiteConverter.from_keras_model(self.model)
 

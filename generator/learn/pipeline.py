@@ -10,19 +10,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from generator.evaluate import Evaluation, Scorer, TflmScorer, evaluate
-from generator.learn.architectures import architecture
+from generator.evaluate import Evaluation
+from generator.learn.architectures import Architecture
 from generator.learn.calibration import PIXELS, image_set_samples
 from generator.learn.keras_network import TensorIo, load_network
-from generator.learn.keras_scorer import KerasScorer
 from generator.learn.quantize import Quantization, quantize, write_whole
 from generator.learn.recipes import Recipe
+from generator.learn.scoring import THRESHOLD, float_evaluation, int8_evaluation
 from generator.learn.training import DEFAULT_SEED, Progress, TrainingResult, train
 from generator.pictures import ImageSet, SplitName
 
 CARD = "model.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")
-_THRESHOLD = 0.5
 _CARD_FIGURES = ("engine", "split", "count", "threshold", "accuracy", "confusion", "classes")
 _HELD_OUT: tuple[SplitName, ...] = ("Validation", "Test")
 
@@ -49,7 +48,7 @@ class Outcome:
 
 
 def make_model(
-    arch: str,
+    network: Architecture,
     data: ImageSet,
     out_dir: Path,
     recipe: Recipe,
@@ -61,7 +60,7 @@ def make_model(
     command: str = "",
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Write ``ARCH.keras``, ``ARCH.tflite`` and ``model.json`` into ``out_dir``.
+    """Write ``NAME.keras``, ``NAME.tflite`` and ``model.json`` into ``out_dir``.
 
     ``command`` is what a reader types to repeat it; it goes into ``model.json``, so it should hold no path of
     this machine. The rest is as in :func:`~generator.learn.training.train`.
@@ -70,39 +69,28 @@ def make_model(
         FirmcastError: whatever :func:`train`, :func:`quantize` and :func:`evaluate` raise.
     """
     training = train(
-        arch, data, out_dir, recipe, seed=seed, teachers=teachers, workers=workers, progress=progress
+        network, data, out_dir, recipe, seed=seed, teachers=teachers, workers=workers, progress=progress
     )
     progress("quantizing to int8")
-    network = load_network(training.model_path)
-    samples = image_set_samples(data, network.inputs, seed=seed)
-    quantization = quantize(network, samples, out_dir / f"{arch}.tflite", io=io)
+    trained = load_network(training.model_path)
+    samples = image_set_samples(data, trained.inputs, seed=seed)
+    quantization = quantize(trained, samples, out_dir / f"{network.name}.tflite", io=io)
     evaluations = []
-    int8 = quantization.model_path
-    scorers: tuple[Scorer, ...] = (
-        KerasScorer(training.model_path, PIXELS),
-        TflmScorer(int8.read_bytes(), str(int8), PIXELS, len(data.labels)),
-    )
-    for scorer in scorers:
+    for measure, path in (
+        (float_evaluation, training.model_path),
+        (int8_evaluation, quantization.model_path),
+    ):
         for name in _HELD_OUT:
-            progress(f"evaluating {scorer.engine} on {name}")
-            part = data.splits[name]
-            threshold = _THRESHOLD if scorer.takes_threshold else None
-            figures = evaluate(
-                scorer(part.images()),
-                part.labels,
-                data.labels,
-                engine=scorer.engine,
-                split=name,
-                threshold=threshold,
-            )
-            evaluations.append(figures)
-    card = model_card(data, training, quantization, tuple(evaluations), command)
+            progress(f"evaluating {path.name} on {name}")
+            evaluations.append(measure(path, data, name))
+    card = model_card(network, data, training, quantization, tuple(evaluations), command)
     card_path = out_dir / CARD
     write_whole(card_path, (json.dumps(card, indent=2) + "\n").encode())
     return Outcome(training, quantization, tuple(evaluations), card_path)
 
 
 def model_card(
+    network: Architecture,
     data: ImageSet,
     training: TrainingResult,
     quantization: Quantization,
@@ -110,12 +98,11 @@ def model_card(
     command: str,
 ) -> Mapping[str, Any]:
     """Return the content of ``model.json``: what the firmware needs to know, then provenance and figures."""
-    network = architecture(training.architecture)
     return {
         "name": training.architecture,
         "labels": list(data.labels),
         "positive": 1,
-        "threshold": _THRESHOLD,
+        "threshold": THRESHOLD,
         "normalization": PIXELS.model_dump(),
         "parameters": training.parameters,
         "tflite": {

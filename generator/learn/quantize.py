@@ -62,11 +62,18 @@ def quantize(
         ModelError: the model cannot be a static integer graph; what is in the way is named.
     """
     content = network.quantized_tflite(samples.calibration, activations=activations, io=io)
+    return write_quantized(content, samples, out_path, io=edge_type(activations, io), activations=activations)
+
+
+def write_quantized(
+    content: bytes, samples: Samples, out_path: Path, *, io: TensorIo, activations: Activations = "int8"
+) -> Quantization:
+    """Write a quantized file and describe it."""
     write_whole(out_path, content)
     file = parse(content)
     return Quantization(
         model_path=out_path,
-        io=edge_type(activations, io),
+        io=io,
         activations=activations,
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),

@@ -27,7 +27,7 @@ def drawn(how, sources, labels=None, seed=0):
 def test_counts_are_those_of_table_1(name, pictures, copies, each, after):
     sources = [name] * pictures
     how = Epoch(copies={name: copies}, augmentation=STANDARD, each_interpolation=each)
-    assert how.size(sources) == len(drawn(how, sources)) == after
+    assert how.size(len(sources)) == len(drawn(how, sources)) == after
 
 
 def test_training_sets_of_the_paper_add_up():
@@ -35,7 +35,7 @@ def test_training_sets_of_the_paper_add_up():
     how = Epoch(copies={name: copies for name, _, copies, *_ in TABLE_1[:3]}, augmentation=STANDARD)
     plan = drawn(how, sources)
     assert len(sources) == 14_211
-    assert how.size(sources) == len(plan) == 131_055
+    assert how.size(len(sources)) == len(plan) == 131_055
     taken = Counter(np.asarray(sources)[plan.picture[plan.is_copy]].tolist())
     assert taken == {"kaggle440": 5 * 4_000, "openmv": 5 * 8_000}
 

@@ -25,6 +25,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip insta
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 
 
+MASK_CNN = ARCHITECTURES["mask_cnn"]
 SHORT = replace(PAPER, epochs=1, batch_size=16)
 
 
@@ -37,7 +38,7 @@ def drawings():
 def outcome(drawings, tmp_path_factory):
     told = []
     result = make_model(
-        "mask_cnn", drawings, tmp_path_factory.mktemp("model"), SHORT, workers=0, progress=told.append
+        MASK_CNN, drawings, tmp_path_factory.mktemp("model"), SHORT, workers=0, progress=told.append
     )
     return result, told
 
@@ -78,7 +79,7 @@ def test_more_classes_have_an_output_each(name):
 
 def test_no_epoch_is_refused(drawings, tmp_path):
     with pytest.raises(UsageError, match="at least one epoch"):
-        train("mask_cnn", drawings, tmp_path, replace(PAPER, epochs=0))
+        train(MASK_CNN, drawings, tmp_path, replace(PAPER, epochs=0))
 
 
 def test_road_ends_in_a_static_int8_model(outcome):
@@ -113,7 +114,7 @@ def test_card_labels_a_synthetic_model(outcome):
 
 def test_equal_seeds_train_equal_weights(outcome, drawings, tmp_path):
     tf = tensorflow()
-    again = train("mask_cnn", drawings, tmp_path, SHORT, workers=0)
+    again = train(MASK_CNN, drawings, tmp_path, SHORT, workers=0)
     first, second = (
         tf.keras.models.load_model(p) for p in (outcome[0].training.model_path, again.model_path)
     )
@@ -141,17 +142,17 @@ class Killed(Exception):
 
 def test_a_killed_training_goes_on_to_the_same_weights(drawings, tmp_path):
     recipe = replace(SHORT, epochs=3)
-    whole = train("mask_cnn", drawings, tmp_path / "whole", recipe, workers=0)
+    whole = train(MASK_CNN, drawings, tmp_path / "whole", recipe, workers=0)
 
     def kill(told):
         if told.startswith("epoch 2/"):
             raise Killed
 
     with pytest.raises(Killed):
-        train("mask_cnn", drawings, tmp_path / "cut", recipe, workers=0, progress=kill)
+        train(MASK_CNN, drawings, tmp_path / "cut", recipe, workers=0, progress=kill)
     assert not (tmp_path / "cut" / "mask_cnn.keras").exists()
     told = []
-    resumed = train("mask_cnn", drawings, tmp_path / "cut", recipe, workers=0, progress=told.append)
+    resumed = train(MASK_CNN, drawings, tmp_path / "cut", recipe, workers=0, progress=told.append)
     assert any("going on after epoch 2" in line for line in told)
     assert resumed.epochs == whole.epochs
     load = tensorflow().keras.models.load_model
@@ -168,16 +169,16 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(drawings, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train("mask_cnn", drawings, tmp_path, replace(SHORT, epochs=2), workers=0, progress=kill)
+        train(MASK_CNN, drawings, tmp_path, replace(SHORT, epochs=2), workers=0, progress=kill)
     told = []
-    train("mask_cnn", drawings, tmp_path, SHORT, seed=1, workers=0, progress=told.append)
+    train(MASK_CNN, drawings, tmp_path, SHORT, seed=1, workers=0, progress=told.append)
     assert not any("going on" in line for line in told)
 
 
 def test_a_teacher_is_half_of_the_truth(outcome, drawings, tmp_path):
     path = outcome[0].training.model_path
     alone, taught = (
-        train("mask_cnn", drawings, tmp_path / name, SHORT, workers=0, teachers=teachers)
+        train(MASK_CNN, drawings, tmp_path / name, SHORT, workers=0, teachers=teachers)
         for name, teachers in (("alone", ()), ("taught", (path,)))
     )
     assert taught.teachers == ("mask_cnn",)
@@ -185,13 +186,13 @@ def test_a_teacher_is_half_of_the_truth(outcome, drawings, tmp_path):
     wide = tmp_path / "wide.keras"
     architecture("mask_cnn").build(classes=3).save(wide)
     with pytest.raises(UsageError, match=r"gives 3 numbers; a teacher here takes \(32, 32, 3\) and gives 1"):
-        train("mask_cnn", drawings, tmp_path, SHORT, workers=0, teachers=(wide,))
+        train(MASK_CNN, drawings, tmp_path, SHORT, workers=0, teachers=(wide,))
 
 
 def test_robust_recipe_runs(drawings, tmp_path):
     epoch = replace(ROBUST.epoch, copies=64)
     recipe = replace(ROBUST, epoch=epoch, epochs=1, batch_size=16, validation_copies=8)
-    result = train("mask_cnn", drawings, tmp_path, recipe, workers=2)
+    result = train(MASK_CNN, drawings, tmp_path, recipe, workers=2)
     assert result.pictures_per_epoch == 64
 
 
@@ -202,7 +203,7 @@ def test_more_classes_train(drawings, tmp_path):
     })  # fmt: skip
     recipe = fitted(replace(ROBUST, epochs=1, validation_copies=0), three, 60)
     assert recipe.epoch.augmentation.disguises is None
-    outcome = make_model("mask_cnn", three, tmp_path, recipe, workers=0)
+    outcome = make_model(MASK_CNN, three, tmp_path, recipe, workers=0)
     assert outcome.training.parameters == 128_193 + 2 * 33
     assert len(outcome.evaluation("tflm-int8", "Test").confusion) == 3
 

@@ -1,0 +1,360 @@
+"""Accuracy against size and modelled latency: small networks, each with weights of several widths.
+
+Networks are trained from scratch with one recipe, quantized, and measured on Validation in TFLM. What is
+finished stays: a sweep that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from generator.errors import UsageError
+from generator.learn.architectures import Architecture, Head, architecture
+from generator.learn.calibration import Samples, image_set_samples
+from generator.learn.fake_quant import Bits
+from generator.learn.few_bits import quantize_to_few_bits
+from generator.learn.keras import tensorflow
+from generator.learn.keras_network import load_network
+from generator.learn.quantize import write_whole
+from generator.learn.recipes import PAPER, Recipe, fitted
+from generator.learn.scoring import float_evaluation, int8_evaluation
+from generator.learn.training import train
+from generator.pictures import ImageSet
+
+DEFAULT_TUNING_EPOCHS = 5
+DEFAULT_WEIGHTS: tuple[Bits, ...] = (8, 4)
+
+_ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """What a ``.tflite`` file would need, estimated from its plan alone (:mod:`generator.plan`): cycles and
+    milliseconds of an inference at ``clock_mhz``, bytes of constants in flash and of activations in RAM.
+    """
+
+    cycles: int
+    ms: float
+    clock_mhz: float
+    constants_bytes: int
+    arena_bytes: int
+    macs: int
+
+
+Estimate: TypeAlias = Callable[[Path], Modelled]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a row depends on; one that was made with others is made anew."""
+
+    recipe: Mapping[str, Any]
+    tuning_epochs: int
+    seed: int
+    data: str
+    data_sha256: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network with weights of some width.
+
+    Attributes:
+        network: its name.
+        bits: of the weights, the first and the last layer's aside.
+        parameters: weights and biases as trained.
+        float_accuracy: Validation, 0..1, in float32 before quantizing.
+        accuracy: the same of the integers, in TFLM.
+        count: pictures that both were measured on.
+        tflite_bytes: the file.
+        packed_weight_bytes: its weights at their own width.
+        best_epoch: of training from scratch.
+        best_tuning_epoch: of fine-tuning; 0 if the weights before it were kept.
+        modelled: latency and memory, estimated.
+        settings: how it was made.
+    """
+
+    network: str
+    bits: Bits
+    parameters: int
+    float_accuracy: float
+    accuracy: float
+    count: int
+    tflite_bytes: int
+    packed_weight_bytes: int
+    best_epoch: int
+    best_tuning_epoch: int
+    modelled: Modelled
+    settings: Settings
+
+
+def sweep_networks() -> tuple[Architecture, ...]:
+    """The paper's modified SqueezeNet, its own network at four widths, a depthwise-separable one at three."""
+    return (
+        architecture("squeezenet_modified"),
+        *(_narrowed("mask_cnn", _MASK_CNN_DROPOUT, _mask_cnn, width) for width in (1, 0.75, 0.5, 0.25)),
+        *(_narrowed("ds_cnn", _DS_CNN_DROPOUT, _ds_cnn, width) for width in (1, 0.5, 0.25)),
+    )
+
+
+def run_sweep(
+    data: ImageSet,
+    out_dir: Path,
+    estimate: Estimate,
+    *,
+    networks: Sequence[Architecture] | None = None,
+    weights: Sequence[Bits] = DEFAULT_WEIGHTS,
+    recipe: Recipe = PAPER,
+    tuning_epochs: int = DEFAULT_TUNING_EPOCHS,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> tuple[Row, ...]:
+    """Train, quantize and measure; files of each network stay in ``out_dir``.
+
+    ``recipe`` trains each from scratch, from ``seed``. int8 is not fine-tuned; narrower weights are, for
+    ``tuning_epochs``.
+
+    Raises:
+        UsageError: no epoch, no network, or pictures that cannot be read.
+        MissingToolError: TensorFlow or OpenCV is not installed.
+    """
+    chosen = sweep_networks() if networks is None else tuple(networks)
+    recipe = fitted(recipe, data)
+    if recipe.epochs < 1 or tuning_epochs < 0 or not chosen or not weights:
+        raise UsageError("a sweep needs at least one network, one width of weights and one epoch of training")
+    settings = Settings(
+        json.loads(json.dumps(asdict(recipe))), tuning_epochs, seed, data.name, data.content_sha256
+    )
+    sweep = _Sweep(data, out_dir, estimate, recipe, settings, workers, progress)
+    rows = []
+    for number, network in enumerate(chosen, 1):
+        missing = []
+        for bits in weights:
+            row = _finished(_row_path(out_dir, network.name, bits), settings)
+            if row is None:
+                missing.append(bits)
+            else:
+                rows.append(row)
+        if missing:
+            progress(f"network {number} of {len(chosen)}: {network.name}")
+            rows += sweep.measured(network, missing)
+    order = [network.name for network in chosen]
+    return tuple(sorted(rows, key=lambda row: (order.index(row.network), -row.bits)))
+
+
+def pareto_front(rows: Sequence[Row], cost: Callable[[Row], float]) -> tuple[Row, ...]:
+    """Rows that no other beats, the cheapest first: whatever costs as much or less is less often right."""
+    front: list[Row] = []
+    for row in sorted(rows, key=lambda row: (cost(row), -row.accuracy)):
+        if not front or row.accuracy > front[-1].accuracy:
+            front.append(row)
+    return tuple(front)
+
+
+def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """The rows, and which are on the fronts."""
+    by_size, by_latency = (pareto_front(rows, cost) for cost in (_bytes, _ms))
+    return {
+        "latency": "estimated from the plan",
+        "split": "Validation",
+        "rows": [
+            {**asdict(row), "best_for_size": row in by_size, "best_for_latency": row in by_latency}
+            for row in rows
+        ],
+    }
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A table; ``*`` marks what no other row beats."""
+    by_size, by_latency = (pareto_front(rows, cost) for cost in (_bytes, _ms))
+    count = rows[0].count
+    clock = rows[0].modelled.clock_mhz
+    lines = [
+        f"Validation, {count} pictures: one is {100 / count:.2f} points. Latency is estimated from the plan "
+        f"at {clock:g} MHz. `*`: no other is smaller, or faster, and as good.",
+        "",
+        "| network | weights | parameters | MACs | float32 | integers | .tflite B | latency ms | RAM B |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row.network} | {row.bits} bit | {row.parameters:,} | {row.modelled.macs:,} "
+        f"| {row.float_accuracy:.2%} | {row.accuracy:.2%} | {row.tflite_bytes:,}{' *' * (row in by_size)} "
+        f"| {row.modelled.ms:.2f}{' *' * (row in by_latency)} | {row.modelled.arena_bytes:,} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_tables(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
+    """Write ``sweep.json`` and ``sweep.md``."""
+    paths = out_dir / "sweep.json", out_dir / "sweep.md"
+    write_whole(paths[0], (json.dumps(as_json(rows), indent=2, allow_nan=False) + "\n").encode())
+    write_whole(paths[1], as_markdown(rows).encode())
+    return paths
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    data: ImageSet
+    out_dir: Path
+    estimate: Estimate
+    recipe: Recipe
+    settings: Settings
+    workers: int | None
+    progress: Callable[[str], None]
+
+    def measured(self, network: Architecture, weights: Sequence[Bits]) -> list[Row]:
+        path = self.out_dir / f"{network.name}.keras"
+        best_epoch = self._train_unless_trained(network, path)
+        float_accuracy = float_evaluation(path, self.data, "Validation").accuracy
+        samples = image_set_samples(self.data, load_network(path).inputs, seed=self.settings.seed)
+        return [self._quantized(bits, path, samples, best_epoch, float_accuracy) for bits in weights]
+
+    def _quantized(
+        self, bits: Bits, path: Path, samples: Samples, best_epoch: int, float_accuracy: float
+    ) -> Row:
+        self.progress(f"{path.stem}: weights of {bits} bits")
+        file = _tflite_path(path, bits)
+        result = quantize_to_few_bits(
+            path,
+            samples,
+            file,
+            bits=bits,
+            data=self.data,
+            recipe=replace(self.recipe, epochs=0 if bits == 8 else self.settings.tuning_epochs),
+            workers=self.workers,
+            seed=self.settings.seed,
+            progress=self.progress,
+        )
+        figures = int8_evaluation(file, self.data, "Validation")
+        row = Row(
+            network=path.stem,
+            bits=bits,
+            parameters=load_network(path).model.count_params(),
+            float_accuracy=float_accuracy,
+            accuracy=figures.accuracy,
+            count=figures.count,
+            tflite_bytes=result.quantization.size_bytes,
+            packed_weight_bytes=result.packed_weight_bytes,
+            best_epoch=best_epoch,
+            best_tuning_epoch=result.fit.best_epoch if result.fit else 0,
+            modelled=self.estimate(file),
+            settings=self.settings,
+        )
+        write_whole(
+            _row_path(self.out_dir, path.stem, bits), (json.dumps(asdict(row), indent=2) + "\n").encode()
+        )
+        return row
+
+    def _train_unless_trained(self, network: Architecture, path: Path) -> int:
+        """The best epoch. ``NAME.training.json`` beside the file tells how it was trained."""
+        # Fine-tuning comes later.
+        mine = {key: value for key, value in asdict(self.settings).items() if key != "tuning_epochs"}
+        card = path.with_suffix(".training.json")
+        known = _read(card)
+        if path.is_file() and known is not None and known.get("settings") == mine:
+            return int(known["best_epoch"])
+        card.unlink(missing_ok=True)
+        # Names of layers, which go into the files, are numbered through a process.
+        tensorflow().keras.utils.clear_session()
+        result = train(
+            network,
+            self.data,
+            self.out_dir,
+            self.recipe,
+            seed=self.settings.seed,
+            workers=self.workers,
+            progress=self.progress,
+        )
+        facts = {
+            "settings": mine,
+            "best_epoch": result.best.number,
+            "accuracies": [epoch.validation_accuracy for epoch in result.epochs],
+        }
+        write_whole(card, (json.dumps(facts, indent=2) + "\n").encode())
+        return result.best.number
+
+
+def _tflite_path(keras_path: Path, bits: Bits) -> Path:
+    """The ``.tflite`` file of a network in a sweep's folder."""
+    return keras_path.with_name(f"{keras_path.stem}_w{bits}.tflite")
+
+
+def _row_path(out_dir: Path, name: str, bits: Bits) -> Path:
+    return out_dir / _ROWS / f"{name}_w{bits}.json"
+
+
+def _finished(path: Path, settings: Settings) -> Row | None:
+    """A row that was made with the same settings."""
+    known = _read(path)
+    if known is None or known.get("settings") != asdict(settings):
+        return None
+    if set(known) != {field.name for field in fields(Row)}:
+        return None  # of another version
+    return Row(**{**known, "modelled": Modelled(**known["modelled"]), "settings": settings})
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _bytes(row: Row) -> float:
+    return row.tflite_bytes
+
+
+def _ms(row: Row) -> float:
+    return row.modelled.ms
+
+
+_MASK_CNN_DROPOUT = (0.2, 0.2, 0.3, 0.4, 0.3)
+_DS_CNN_DROPOUT = (0.3,)
+
+
+def _narrowed(
+    name: str,
+    dropout: tuple[float, ...],
+    layers: Callable[[Any, Any, tuple[float, ...], Head, float], Any],
+    width: float,
+) -> Architecture:
+    """``width`` times the channels, and so much of the dropout: narrow networks have none to spare."""
+    return Architecture(
+        name=f"{name}_{round(100 * width):03}",
+        parameters=None,
+        input_shape=(32, 32, 3),
+        dropout=tuple(width * rate for rate in dropout),
+        layers=lambda layer, x, rates, head: layers(layer, x, rates, head, width),
+    )
+
+
+def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...], head: Head, width: float) -> Any:
+    """The paper's network with ``width`` times its channels."""
+    for filters, rate in zip((32, 64, 128), dropout[:3], strict=True):
+        x = layer.Conv2D(round(width * filters), 3, activation="relu")(x)
+        x = layer.Dropout(rate)(layer.MaxPooling2D(2)(x))
+    x = layer.Flatten()(x)
+    for units, rate in zip((64, 32), dropout[3:], strict=True):
+        x = layer.Dropout(rate)(layer.Dense(round(width * units), activation="relu")(x))
+    return layer.Dense(head.units, activation=head.activation, name="mask")(x)
+
+
+def _ds_cnn(layer: Any, x: Any, dropout: tuple[float, ...], head: Head, width: float) -> Any:
+    """Depthwise-separable blocks with batch normalization, as in MobileNet (arXiv 1704.04861)."""
+
+    def normalized(x: Any) -> Any:
+        return layer.ReLU()(layer.BatchNormalization()(x))
+
+    x = normalized(layer.Conv2D(round(32 * width), 3, strides=2, padding="same", use_bias=False)(x))
+    for filters, stride in ((64, 1), (128, 2), (128, 1), (256, 2)):
+        x = normalized(layer.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x))
+        x = normalized(layer.Conv2D(round(filters * width), 1, use_bias=False)(x))
+    x = layer.Flatten()(layer.AveragePooling2D(x.shape[1:3])(x))
+    return layer.Dense(head.units, activation=head.activation, name="mask")(layer.Dropout(dropout[0])(x))
