@@ -33,7 +33,7 @@ class Disguises:
     """
 
     drawn: float = 0.4
-    chin: float = 0.06
+    chin: float = 0.03
     dyed: float = 0.4
     skin: float = 0.25
     moved: float = 0.15

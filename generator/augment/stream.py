@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ Batch: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 _CHUNK = 256  # pictures that a worker makes at a time
 _AHEAD = 3  # chunks per worker that may wait for training
 _LARGEST = 256  # side in pixels that a picture is reduced to before it is augmented
+_REMEMBERED_BYTES = 64 << 20  # of decoded pictures in each process
 _DISGUISED = 2  # the same for disguises, in sides of the network: time goes with the square
 
 
@@ -59,8 +60,8 @@ class Stream:
         self, pictures: Pictures, how: Epoch, shape: tuple[int, int, int], *, seed: int, workers: int
     ) -> None:
         self._work = _Work(pictures, how, shape, seed)
-        self._how = how
         self._workers = workers
+        self._maker = _Maker(self._work)
         self._pool: Executor | None = None
 
     def __enter__(self) -> Stream:
@@ -80,7 +81,7 @@ class Stream:
 
     def __len__(self) -> int:
         """Pictures in an epoch."""
-        return self._how.size(len(self._work.pictures.labels))
+        return self._work.how.size(len(self._work.pictures.labels))
 
     def epoch(self, number: int, batch_size: int) -> Iterator[Batch]:
         """Yield the batches of one epoch; the last may be smaller."""
@@ -101,11 +102,13 @@ class Stream:
             yield np.concatenate(images), np.concatenate(labels)
 
     def _chunks(self, number: int) -> Iterator[Batch]:
-        plan = self._work.plan(number)
+        work = self._work
+        rng = np.random.default_rng((work.seed, number))
+        plan = slots(work.how, work.pictures.labels, work.pictures.sources, rng)
         parts = (plan.part(start, start + _CHUNK) for start in range(0, len(plan), _CHUNK))
         if self._pool is None:
             for index, part in enumerate(parts):
-                yield self._work.chunk(part, number, index)
+                yield self._maker.chunk(part, number, index)
             return
         waiting: deque[Future[Batch]] = deque()
         for index, part in enumerate(parts):
@@ -118,24 +121,32 @@ class Stream:
 
 @dataclass(frozen=True)
 class _Work:
+    """What workers are sent when they begin."""
+
     pictures: Pictures
     how: Epoch
     shape: tuple[int, int, int]
     seed: int
 
-    def plan(self, number: int) -> Slots:
-        rng = np.random.default_rng((self.seed, number))
-        return slots(self.how, self.pictures.labels, self.pictures.sources, rng)
+
+class _Maker:
+    """Makes the pictures of slots, and remembers as many decoded ones as fit into _REMEMBERED_BYTES."""
+
+    def __init__(self, work: _Work) -> None:
+        self._work = work
+        self._squares: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self._bytes = 0
 
     def chunk(self, part: Slots, number: int, index: int) -> Batch:
-        rng = np.random.default_rng((self.seed, number, index))
+        """Part ``index`` of epoch ``number``."""
+        rng = np.random.default_rng((self._work.seed, number, index))
         made = [self._picture(part, i, rng) for i in range(len(part))]
         return np.stack(made), part.label
 
     def _picture(self, part: Slots, i: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        side, _, channels = self.shape
+        side, _, channels = self._work.shape
         position, interpolation = int(part.picture[i]), int(part.interpolation[i])
-        augmentation = self.how.augmentation
+        augmentation = self._work.how.augmentation
         if not part.is_copy[i]:
             made = scaled(self._square(position, _LARGEST), side, interpolation)
         elif augmentation.disguises is None:
@@ -148,31 +159,41 @@ class _Work:
             disguised = disguise(
                 face(position),
                 int(part.label[i]),
-                lambda: face(int(rng.integers(len(self.pictures.labels)))),
+                lambda: face(int(rng.integers(len(self._work.pictures.labels)))),
                 rng,
                 augmentation.disguises,
                 draw=bool(part.is_drawn[i]),
             )
             made = varied(disguised, rng, augmentation, side, interpolation)
-        return (made if channels == 3 else to_luma(made)).reshape(self.shape)
+        return (made if channels == 3 else to_luma(made)).reshape(self._work.shape)
 
     def _square(self, index: int, largest: int) -> Image:
         """A picture's central square, at most ``largest`` pixels wide."""
-        square = crop_square(self.pictures.load(index))
+        known = self._squares.get((index, largest))
+        if known is not None:
+            self._squares.move_to_end((index, largest))
+            return known
+        square = crop_square(self._work.pictures.load(index))
         if square.shape[0] > largest:
             cv2 = opencv("augmentation")
             square = cv2.resize(square, (largest, largest), interpolation=cv2.INTER_AREA)
-        return np.ascontiguousarray(square)
+        square = np.ascontiguousarray(square)
+        square.flags.writeable = False
+        self._squares[index, largest] = square
+        self._bytes += square.nbytes
+        while self._bytes > _REMEMBERED_BYTES:
+            self._bytes -= self._squares.popitem(last=False)[1].nbytes
+        return square
 
 
-_work: _Work
+_maker: _Maker
 
 
 def _take_work(work: _Work) -> None:
-    global _work  # noqa: PLW0603  # what a worker process is for
-    _work = work
+    global _maker  # noqa: PLW0603  # what a worker process is for
+    _maker = _Maker(work)
     opencv("augmentation").setNumThreads(1)
 
 
 def _chunk(part: Slots, number: int, index: int) -> Batch:
-    return _work.chunk(part, number, index)
+    return _maker.chunk(part, number, index)

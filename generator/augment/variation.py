@@ -27,7 +27,7 @@ class Framing:
         reflected: whether edges are always mirrored outwards, never smeared or filled with a colour.
     """
 
-    rotation_degrees: float = 10.0
+    rotation_degrees: float = 14.0
     shift: float = 0.08
     smaller: float = 0.75
     larger: float = 1.35
