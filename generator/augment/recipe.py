@@ -58,6 +58,7 @@ STANDARD = Augmentation(
         shear=0,
         coarsest=2.5,
         finest=3.5,
+        blurred=0,
         reflected=True,
     ),
     light=Light(gamma=0, contrast=0.12, brightness=0, tint=0, saturation=0, grey=0, noise=0, shadow=0),

@@ -23,6 +23,8 @@ class Framing:
         shear: standard deviation, as a tangent.
         coarsest, finest: range of the side that the picture is brought to before it is scaled to the
             network's, in multiples of that; below 1 is what a distant or blurred camera leaves.
+        blurred: part of the pictures that are out of focus, by up to ``blur``.
+        blur: largest standard deviation of the blur, part of the side.
         flip: whether half of the pictures are mirrored.
         reflected: whether edges are always mirrored outwards, never smeared or filled with a colour.
     """
@@ -35,6 +37,8 @@ class Framing:
     shear: float = 0.05
     coarsest: float = 0.65
     finest: float = 3.4
+    blurred: float = 0.25
+    blur: float = 0.06
     flip: bool = True
     reflected: bool = False
 
@@ -65,6 +69,8 @@ def reframe(image: Image, rng: np.random.Generator, how: Framing, network_side: 
     moved: Image = cv2.warpAffine(
         image, matrix, (target, target), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=fill
     )
+    if rng.random() < how.blurred:
+        moved = cv2.GaussianBlur(moved, (0, 0), max(0.1, rng.random() * how.blur * target))
     return moved
 
 

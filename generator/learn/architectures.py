@@ -122,9 +122,19 @@ def _squeezenet_body(layer: Any, x: Any, last_fires: tuple[int, ...]) -> Any:
 
 
 def _fire(layer: Any, x: Any, squeeze: int, name: str) -> Any:
-    x = layer.Conv2D(squeeze, 1, activation="relu", name=f"{name}_squeeze")(x)
-    narrow = layer.Conv2D(4 * squeeze, 1, activation="relu", name=f"{name}_expand1")(x)
-    wide = layer.Conv2D(4 * squeeze, 3, padding="same", activation="relu", name=f"{name}_expand3")(x)
+    def conv(filters: int, side: int, part: str, x: Any) -> Any:
+        # Smaller weights at first, as Glorot's are, and so deep a stack never begins to learn.
+        return layer.Conv2D(
+            filters,
+            side,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"{name}_{part}",
+        )(x)
+
+    x = conv(squeeze, 1, "squeeze", x)
+    narrow, wide = conv(4 * squeeze, 1, "expand1", x), conv(4 * squeeze, 3, "expand3", x)
     return layer.Concatenate(name=f"{name}_concat")([narrow, wide])
 
 

@@ -15,7 +15,8 @@ Schedule: TypeAlias = Literal["plateau", "cosine"]
 
 _PLATEAU_FACTOR = 0.2
 _PLATEAU_PATIENCE = 5
-_COSINE_END = 0.01  # of the first rate
+_COSINE_END = 0.01  # of the highest rate
+_WARM_UP = 0.1  # of the highest rate, in the first epoch: deep networks may never begin to learn otherwise
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Recipe:
         epochs: how many there are at most.
         batch_size: pictures per step.
         learning_rate: of Adam, at first (beta1 0.9, beta2 0.999, epsilon 1e-7).
-        schedule: plateau: by 0.2 after 5 epochs without gain on Validation, as in the paper; cosine: falling
-            to 0.01 of the first in the last epoch.
+        schedule: plateau: by 0.2 after 5 epochs without gain on Validation, as in the paper; cosine: a tenth
+            in the first epoch, then falling to a hundredth in the last.
         dropout: factor on the network's dropout rates; 0 switches them off.
         label_smoothing: part of the truth that is spread over all classes, 0..1.
         normalized: whether layers are normalized by batch while training; folded into their weights after.
@@ -53,6 +54,8 @@ class Recipe:
     def rate(self, number: int, accuracies: Sequence[float]) -> float:
         """Learning rate of epoch ``number`` (from 0), after epochs with these Validation accuracies."""
         if self.schedule == "cosine":
+            if number == 0 and self.epochs > 1:
+                return self.learning_rate * _WARM_UP
             share = 0.5 + 0.5 * math.cos(math.pi * number / max(self.epochs - 1, 1))
             return self.learning_rate * (_COSINE_END + (1 - _COSINE_END) * share)
         return self.learning_rate * _PLATEAU_FACTOR ** _falls(accuracies)
