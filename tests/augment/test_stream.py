@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from generator.augment import FACES, STANDARD, STRONG, Epoch, Pictures, Stream
+from tests.support.cli import ROOT
 
 pytest.importorskip("cv2", reason="OpenCV is not installed")
 
@@ -60,6 +66,38 @@ def test_epochs_and_seeds_differ():
 def test_one_channel_is_brightness():
     images, _ = epoch(Epoch(), shape=(24, 24, 1))[0]
     assert images.shape[1:] == (24, 24, 1)
+
+
+PARENT = """
+import os, signal, time
+from tests.augment.test_stream import SHAPE, Epoch, Stream, pictures
+
+if __name__ == "__main__":
+    with Stream(pictures(), Epoch(), SHAPE, seed=0, workers=1) as stream:
+        next(stream.epoch(0, 4))
+        print(*stream._pool._processes, flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_end_when_training_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(200):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker lives on")
 
 
 def test_what_cannot_be_read_stops_the_stream():
