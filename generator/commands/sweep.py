@@ -12,7 +12,7 @@ from generator.commands.data import data_options, read_data
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.fake_quant import BITS
-from generator.learn.pareto import draw_pareto, require_matplotlib
+from generator.learn.pareto import draw_pareto
 from generator.learn.recipes import PAPER, RECIPES, fitted
 from generator.learn.sweep import (
     DEFAULT_TUNING_EPOCHS,
@@ -25,6 +25,7 @@ from generator.learn.sweep import (
     write_tables,
 )
 from generator.pictures import Splitting
+from generator.report.plotting import require_matplotlib
 
 
 @click.command()
