@@ -46,11 +46,12 @@ class Epoch:
 @dataclass(frozen=True)
 class Fit:
     """What training reached: Validation accuracy (0..1) before it, and after every epoch; the epoch whose
-    weights were kept, 0 for those before it."""
+    weights were kept, 0 for those before it; the seconds that all epochs took."""
 
     accuracy_before: float
     accuracies: tuple[float, ...]
     best_epoch: int
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def accuracy(self) -> float:
@@ -220,6 +221,7 @@ def fit_best(
         start.validation_accuracy,
         tuple(epoch.validation_accuracy for epoch in epochs),
         best_of((start, *epochs)).number,
+        sum(epoch.seconds for epoch in epochs),
     )
 
 
