@@ -45,6 +45,11 @@ from generator.study.run import README
 @click.option("--epochs", type=click.IntRange(1), help="Of every training [default: the recipe's].")
 @copies_option
 @click.option(
+    "--robust-copies",
+    type=click.IntRange(1),
+    help="The same of the recipe robust, of all sets together [default: the recipe's].",
+)
+@click.option(
     "--models",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of finished model folders by architecture, for the part models [default: they are trained].",
@@ -89,6 +94,7 @@ def study(
     recipe_name: str,
     epochs: int | None,
     copies: tuple[str, ...],
+    robust_copies: int | None,
     models: Path | None,
     groups: Path | None,
     chosen: tuple[str, ...],
@@ -116,11 +122,10 @@ def study(
     images, judged = study_sets(images, joint)
     if images.is_synthetic:
         output.say(SYNTHETIC_NOTE)
-    # A recipe that balances classes takes one number alone.
-    robust = fitted(
-        replace(ROBUST, epochs=epochs or ROBUST.epochs), images, wanted if isinstance(wanted, int) else None
+    paper, robust = (
+        fitted(replace(recipe, epochs=epochs or recipe.epochs), images, made)
+        for recipe, made in ((PAPER, wanted), (ROBUST, robust_copies))
     )
-    paper = fitted(replace(PAPER, epochs=epochs or PAPER.epochs), images, wanted)
     sections = run_study(
         Study(
             data=images,

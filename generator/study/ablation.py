@@ -93,7 +93,8 @@ deviation over the seeds.
     }), as often as "on" scales it in five: as many steps
 of training, without the variety. "Dropout off" is the same network with all rates 0.
 
-What each brings: differences between runs of one seed, in percentage points, with Student's 95 % interval.
+What each brings: differences between runs of one seed, in percentage points, with Student's 95 % interval. Of
+so many intervals, one in twenty misses by chance.
 
 {
         table(
@@ -185,4 +186,5 @@ def _draw(bench: Bench, found: Mapping[_Variant, _Accuracies], names: Sequence[s
             )
             axis.set_title(name, fontsize=10)
             axis.grid(visible=True, axis="y", color="#eeeeee")
-        axes[0].set_ylabel("int8 accuracy, %; a dot for each seed, a line for the mean")
+        axes[0].set_ylabel("int8 accuracy, %")
+        sheet.suptitle("a dot for each seed, a line for the mean", fontsize=9)

@@ -96,7 +96,7 @@ def _draw(bench: Bench, found: Mapping[str, Mapping[str, Any]]) -> None:
                     label=name,
                 )
             axis.set_xticks(
-                range(STRENGTHS + 1), ["0", *(f"{level:g}" for level in corruption.levels)], fontsize=8
+                range(STRENGTHS + 1), ["clean", *(f"{level:g}" for level in corruption.levels)], fontsize=8
             )
             axis.set_title(corruption.name, fontsize=10)
             axis.set_xlabel(corruption.unit, fontsize=7)
