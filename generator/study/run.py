@@ -112,7 +112,17 @@ def _readme(out: Path) -> str:
     lines = [_HEAD]
     if missing:
         lines.append(f"Not made yet: {', '.join(missing)}.\n")
+    if len(_pictures(out)) > 1:
+        lines.append(
+            "**Parts below were made with different pictures; the last line of each tells which.**\n"
+        )
     return "\n".join([*lines, *(text for text in texts.values() if text is not None)])
+
+
+def _pictures(out: Path) -> set[str]:
+    """Hashes of what the parts that are there were made with."""
+    facts = (json.loads(text) for text in (_read(out / f"{name}.json") for name in PARTS) if text is not None)
+    return {str(one["made"]["pictures"]["content_sha256"]) for one in facts}
 
 
 def _read(path: Path) -> str | None:

@@ -125,6 +125,15 @@ def test_other_settings_are_other_work(study, told):
     assert bench.once("answer", {"of": 2}, lambda: 43) == 43
 
 
+def test_parts_of_different_pictures_are_told_apart(study, told, tmp_path):
+    words = "made with different pictures"
+    run_study(replace(study, out=tmp_path), ("data",))
+    assert words not in (tmp_path / "README.md").read_text()
+    others, judged = study_sets(synthetic_set(seed=2, train=8, held_out=4, size=32))
+    run_study(replace(study, out=tmp_path, data=others, judged=judged), ("source_gap",))
+    assert words in (tmp_path / "README.md").read_text()
+
+
 class Killed(Exception):
     """Stands for a machine that was switched off."""
 
