@@ -74,7 +74,7 @@ install_extra() {
 }
 
 case $command in
-    "" | -h | --help) say "usage: ./run.sh build|test|analyze|validate|emulate|train|quantize|evaluate|sweep|flash|monitor ..." ;;
+    "" | -h | --help) say "usage: ./run.sh build|test|analyze|validate|emulate|train|quantize|evaluate|sweep|study|flash|monitor ..." ;;
 esac
 
 case $command in
@@ -90,7 +90,7 @@ case $command in
             *) install_extra train ;;
         esac
         ;;
-    sweep)
+    sweep | study)
         install_extra train
         install_extra plot
         ;;

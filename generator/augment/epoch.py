@@ -19,9 +19,11 @@ class Epoch:
         originals: whether every picture is there as it is.
         copies: augmented pictures beside them: per source, by its name, or one number for all together.
         augmentation: what copies go through.
-        each_interpolation: whether every picture and copy is there five times, scaled in the paper's five
-            ways; else once, scaled in one of them drawn by lot.
+        each_interpolation: whether every picture and copy is there once for each of ``interpolations``; else
+            once, scaled in one of them drawn by lot.
         balanced: whether copies come from all classes alike; else from all pictures alike.
+        interpolations: ways to scale, by their positions in INTERPOLATIONS: the paper's five. Five times the
+            same way is as large an epoch without their variety.
     """
 
     originals: bool = True
@@ -29,11 +31,13 @@ class Epoch:
     augmentation: Augmentation = STANDARD
     each_interpolation: bool = True
     balanced: bool = False
+    interpolations: tuple[int, ...] = tuple(range(len(INTERPOLATIONS)))
 
     def size(self, pictures: int) -> int:
         """Pictures of one epoch, for a set of so many."""
         copies = self.copies if isinstance(self.copies, int) else sum(self.copies.values())
-        return (pictures * self.originals + copies) * (len(INTERPOLATIONS) if self.each_interpolation else 1)
+        ways = len(self.interpolations) if self.each_interpolation else 1
+        return (pictures * self.originals + copies) * ways
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,12 @@ def slots(how: Epoch, labels: Sequence[int], sources: Sequence[str], rng: np.ran
     is_copy = np.arange(len(picture)) >= len(originals)
     is_drawn = np.concatenate([np.zeros(len(originals), np.bool_), drawn])
     label = np.where(is_drawn, MASKED, classes[picture])
-    ways = len(INTERPOLATIONS)
+    ways = len(how.interpolations)
     if how.each_interpolation:
-        slot, interpolation = np.divmod(np.arange(len(picture) * ways), ways)
+        slot, way = np.divmod(np.arange(len(picture) * ways), ways)
     else:
-        slot, interpolation = np.arange(len(picture)), rng.integers(ways, size=len(picture))
+        slot, way = np.arange(len(picture)), rng.integers(ways, size=len(picture))
+    interpolation = np.asarray(how.interpolations, np.int64)[way]
     order = rng.permutation(len(slot))
     slot = slot[order]
     return Slots(picture[slot], label[slot], is_copy[slot], is_drawn[slot], interpolation[order])

@@ -12,6 +12,7 @@ from generator.commands.data import data
 from generator.commands.emulate import emulate
 from generator.commands.evaluate import evaluate
 from generator.commands.quantize import quantize
+from generator.commands.study import study
 from generator.commands.sweep import sweep
 from generator.commands.train import train
 from generator.commands.validate import validate
@@ -23,5 +24,18 @@ def cli() -> None:
     """Cast a trained int8 network into bare-metal STM32H7 firmware, and prove it without a board."""
 
 
-for _command in (build, analyze, validate, emulate, data, train, quantize, sweep, evaluate, flash, monitor):
+for _command in (
+    build,
+    analyze,
+    validate,
+    emulate,
+    data,
+    train,
+    quantize,
+    sweep,
+    evaluate,
+    study,
+    flash,
+    monitor,
+):
     cli.add_command(_command)

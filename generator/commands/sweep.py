@@ -9,15 +9,15 @@ import click
 
 from generator.commands import options, road
 from generator.commands.data import data_options, read_data
+from generator.commands.estimate import estimator
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.fake_quant import BITS
-from generator.learn.pareto import draw_pareto, require_matplotlib
+from generator.learn.pareto import draw_pareto
 from generator.learn.recipes import PAPER, RECIPES, fitted
 from generator.learn.sweep import (
     DEFAULT_TUNING_EPOCHS,
     DEFAULT_WEIGHTS,
-    Modelled,
     as_json,
     as_markdown,
     run_sweep,
@@ -25,6 +25,7 @@ from generator.learn.sweep import (
     write_tables,
 )
 from generator.pictures import Splitting
+from generator.report.plotting import require_matplotlib
 
 
 @click.command()
@@ -97,20 +98,7 @@ def sweep(
             f"no network of the sweep is called {', '.join(unknown)}; there are {', '.join(known)}"
         )
     require_matplotlib()  # before anything takes time
-    target = road.choose_target(board, clock_mhz)
-
-    def estimate(path: Path) -> Modelled:
-        planned = road.plan_model(str(path), None, target)
-        cycles, hertz = planned.plan.estimated_cycles, target.clock.sysclk_hz
-        return Modelled(
-            cycles=cycles,
-            ms=1000 * cycles / hertz,
-            clock_mhz=hertz / 1e6,
-            constants_bytes=planned.plan.weights_bytes,
-            arena_bytes=planned.plan.arena_bytes,
-            macs=planned.removal.macs,
-        )
-
+    estimate = estimator(road.choose_target(board, clock_mhz))
     images = read_data(data, held_out, splitting, output, seed=seed)
     recipe = RECIPES[recipe_name]
     rows = run_sweep(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from generator.commands import options
 from generator.commands.data import data_options, read_data
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
+from generator.commands.typed import typed
 from generator.errors import UsageError
 from generator.evaluate import PAPER
 from generator.evaluate.show import Column, print_evaluation
@@ -24,6 +24,13 @@ from generator.learn.training import DEFAULT_SEED
 from generator.pictures import SYNTHETIC, ImageSet, Splitting, apart_from_test
 
 _DEFAULT_RECIPE = "paper"
+
+copies_option = click.option(
+    "--copies",
+    multiple=True,
+    metavar="N|SET=N",
+    help="Augmented pictures in an epoch, of all sets together or of one [default: the recipe's].",
+)
 
 
 @click.command()
@@ -37,12 +44,7 @@ _DEFAULT_RECIPE = "paper"
     show_default=True,
     help="As the paper trains, or for pictures from elsewhere (docs/training.md).",
 )
-@click.option(
-    "--copies",
-    multiple=True,
-    metavar="N|SET=N",
-    help="Augmented pictures in an epoch, of all sets together or of one [default: the recipe's].",
-)
+@copies_option
 @click.option("--epochs", type=click.IntRange(1), help="At most so many [default: the recipe's].")
 @click.option(
     "--early-stop", "patience", type=click.IntRange(1), help="Stop after so many epochs without gain."
@@ -98,7 +100,7 @@ def train(
     folder = out or Path("build") / "train" / arch
     if not data:
         raise UsageError("nothing to train with: name a folder with --data, or --data synthetic")
-    wanted = _copies(copies)
+    wanted = copies_wished(copies)
     images = read_data(data, held_out, splitting, output, seed=seed)
     if held_out:
         images = _without_held_out(images, output)
@@ -112,7 +114,7 @@ def train(
         teachers=teachers,
         workers=workers,
         io=io,
-        command=_typed(arch),
+        command=typed("train", arch),
         progress=output.say,
     )
     if images.name == SYNTHETIC:
@@ -144,8 +146,8 @@ def _recipe(
     )
 
 
-def _copies(words: Sequence[str]) -> Mapping[str, int] | int | None:
-    """``N``, or several ``SET=N``."""
+def copies_wished(words: Sequence[str]) -> Mapping[str, int] | int | None:
+    """What ``--copies`` asks for: ``N``, or several ``SET=N``."""
     counts: dict[str, int] = {}
     for word in words:
         name, _, count = word.rpartition("=")
@@ -164,25 +166,3 @@ def _without_held_out(images: ImageSet, output: Output) -> ImageSet:
     if gone:
         output.say(f"{gone:,} pictures that stand in the held-out set, too, are kept out of training")
     return apart
-
-
-def _typed(arch: str) -> str:
-    """What a reader types to repeat this; folders of this machine by their last name only."""
-    words = ["python -m generator train", arch]
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        if not isinstance(parameter, click.Option) or parameter.name in _NOT_OF_THE_RESULT:
-            continue
-        value = context.params.get(str(parameter.name))
-        if value == parameter.get_default(context) or value in (None, ()):
-            continue
-        if parameter.is_flag:
-            words.append(parameter.opts[0] if value else parameter.secondary_opts[0])
-            continue
-        for one in value if isinstance(value, tuple) else (value,):
-            path = Path(str(one))
-            words += [parameter.opts[0], shlex.quote(path.name if path.is_absolute() else str(one))]
-    return " ".join(words)
-
-
-_NOT_OF_THE_RESULT = ("out", "workers", "as_json", "quiet", "verbose")

@@ -12,13 +12,14 @@ from generator.evaluate.evaluation import (
     evaluate,
 )
 from generator.evaluate.metrics import Scores
-from generator.evaluate.paper import PAPER, PaperModel
+from generator.evaluate.paper import PAPER, PAPER_SETS, PaperModel
 from generator.evaluate.robustness import CORRUPTIONS, Robustness, corrupt, measure_robustness
 from generator.evaluate.scorers import FirmwareScorer, Scorer, TflmScorer, as_scores
 
 __all__ = [
     "CORRUPTIONS",
     "PAPER",
+    "PAPER_SETS",
     "Evaluation",
     "FirmwareScorer",
     "PaperModel",

@@ -1,4 +1,4 @@
-"""What the paper reports (arXiv 2011.14858, Tables 2 to 5), to stand beside our figures.
+"""What the paper reports (arXiv 2011.14858, Tables 1 to 5), to stand beside our figures.
 
 Its pictures are others: 4,794 of its camera after augmentation. So a difference is no verdict.
 """
@@ -10,6 +10,34 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 PAPER_TEST_PICTURES = 4794
+
+
+@dataclass(frozen=True)
+class PaperSet:
+    """A row of the paper's Table 1: pictures, transformed copies of them, and what is left after.
+
+    Attributes:
+        name: as in the paper.
+        pictures: before augmentation.
+        copies: by standard augmentation.
+        interpolated: whether each is scaled in five ways.
+        after: pictures after augmentation, as printed there.
+    """
+
+    name: str
+    pictures: int
+    copies: int
+    interpolated: bool
+    after: int
+
+
+PAPER_SETS = (
+    PaperSet("Kaggle, Face Mask 12K Images", 11_792, 0, True, 58_960),
+    PaperSet("Kaggle, face-mask-detection", 440, 4_000, True, 22_200),
+    PaperSet("OpenMV camera", 1_979, 8_000, True, 49_895),
+    PaperSet("OpenMV camera, held out", 594, 4_200, False, 4_794),
+)
+"""Table 1; all but the last are for training and validation."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from generator.evaluate.evaluation import Evaluation
-from generator.report.plotting import png
+from generator.report.plotting import drawing
 
 _SIDE_INCHES = 5.0
 _CONFUSION_INCHES_PER_CLASS = 0.6
@@ -27,7 +28,7 @@ def draw_plots(evaluations: Sequence[Evaluation], folder: Path) -> tuple[Path, .
 
 
 def _draw_roc(evaluations: Sequence[Evaluation], path: Path) -> None:
-    with png(path, _SIDE_INCHES, _SIDE_INCHES) as figure:
+    with drawing(_SIDE_INCHES, _SIDE_INCHES, path) as figure:
         axis = figure.subplots()
         axis.plot([0, 1], [0, 1], color="0.8", linewidth=1)
         for evaluation in evaluations:
@@ -44,7 +45,7 @@ def _draw_roc(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 
 def _draw_reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
-    with png(path, _SIDE_INCHES, 1.4 * _SIDE_INCHES) as figure:
+    with drawing(_SIDE_INCHES, 1.4 * _SIDE_INCHES, path) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.5, 1))
         upper.plot([0, 1], [0, 1], color="0.8", linewidth=1)
         for evaluation in evaluations:
@@ -66,19 +67,23 @@ def _draw_reliability(evaluations: Sequence[Evaluation], path: Path) -> None:
 
 
 def _draw_confusion(evaluation: Evaluation, path: Path) -> None:
+    side = max(_SIDE_INCHES, 1.5 + _CONFUSION_INCHES_PER_CLASS * len(evaluation.classes))
+    with drawing(side, side, path) as figure:
+        confusion_panel(figure.subplots(), evaluation)
+
+
+def confusion_panel(axis: Any, evaluation: Evaluation) -> None:
+    """Draw pictures by truth and answer on Matplotlib's ``axis``, coloured by the part of the truth."""
     labels = [figures.label for figures in evaluation.classes]
-    side = max(_SIDE_INCHES, 1.5 + _CONFUSION_INCHES_PER_CLASS * len(labels))
     shares = [[n / max(1, sum(row)) for n in row] for row in evaluation.confusion]
-    with png(path, side, side) as figure:
-        axis = figure.subplots()
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for truth, row in enumerate(evaluation.confusion):
-            for answer, count in enumerate(row):
-                colour = "white" if shares[truth][answer] > 0.5 else "black"
-                axis.text(answer, truth, f"{count:,}", ha="center", va="center", color=colour)
-        axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
-        axis.set_yticks(range(len(labels)), labels)
-        axis.set(xlabel="answer", ylabel="truth")
-        axis.set_title(
-            f"{evaluation.engine} on {evaluation.split}, accuracy {evaluation.accuracy:.2%}", fontsize=10
-        )
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for truth, row in enumerate(evaluation.confusion):
+        for answer, count in enumerate(row):
+            colour = "white" if shares[truth][answer] > 0.5 else "black"
+            axis.text(answer, truth, f"{count:,}", ha="center", va="center", color=colour)
+    axis.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set(xlabel="answer", ylabel="truth")
+    axis.set_title(
+        f"{evaluation.engine} on {evaluation.split}, accuracy {evaluation.accuracy:.2%}", fontsize=10
+    )

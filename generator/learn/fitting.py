@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Protocol, TypeAlias
 
@@ -28,7 +29,10 @@ _TEACHERS_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one epoch; losses are cross-entropies, accuracies 0..1."""
+    """Figures of one epoch; losses are cross-entropies, accuracies 0..1.
+
+    ``seconds`` that it took are no result: epochs that differ in them alone are equal.
+    """
 
     number: int
     loss: float
@@ -36,16 +40,18 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     learning_rate: float
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
 class Fit:
     """What training reached: Validation accuracy (0..1) before it, and after every epoch; the epoch whose
-    weights were kept, 0 for those before it."""
+    weights were kept, 0 for those before it; the seconds that all epochs took."""
 
     accuracy_before: float
     accuracies: tuple[float, ...]
     best_epoch: int
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def accuracy(self) -> float:
@@ -149,7 +155,7 @@ def run_epoch(
     seed: int,
 ) -> Epoch:
     """Train for the epoch that follows those ``before``, and measure."""
-    number = len(before)
+    number, started = len(before), time.monotonic()
     model.optimizer.learning_rate = recipe.rate(number, [epoch.validation_accuracy for epoch in before])
     _reseed_dropout(model, seed, number)
     history = model.fit(
@@ -163,6 +169,7 @@ def run_epoch(
         validation_loss=float(measured["loss"]),
         validation_accuracy=float(measured["accuracy"]),
         learning_rate=float(model.optimizer.learning_rate),
+        seconds=round(time.monotonic() - started, 3),
     )
 
 
@@ -214,6 +221,7 @@ def fit_best(
         start.validation_accuracy,
         tuple(epoch.validation_accuracy for epoch in epochs),
         best_of((start, *epochs)).number,
+        sum(epoch.seconds for epoch in epochs),
     )
 
 

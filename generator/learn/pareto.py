@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from generator.errors import MissingToolError
-from generator.learn.quantize import write_whole
 from generator.learn.sweep import Row, pareto_front
+from generator.report.plotting import drawing
 
 _COLOURS = {8: "#08519c", 6: "#31a354", 4: "#d94801", 1: "#756bb1"}
 _SIZE_INCHES = (11.0, 5.0)
 
 
-def require_matplotlib() -> Any:
-    """Return the ``matplotlib`` module. MissingToolError if it is not installed."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise MissingToolError("a plot needs Matplotlib: pip install 'firmcast[plot]'") from error
-    return mpl
-
-
 def draw_pareto(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
     """Write ``pareto.png`` and ``pareto.svg``. Raises MissingToolError without Matplotlib."""
-    mpl = require_matplotlib()
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     paths = out_dir / "pareto.png", out_dir / "pareto.svg"
-    with mpl.rc_context(), style.context("default"):
-        mpl.rcParams["svg.hashsalt"] = "firmcast"
-        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+    with drawing(*_SIZE_INCHES, *paths) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         _panel(left, rows, "bytes", ".tflite, kB")
         _panel(
@@ -41,10 +24,6 @@ def draw_pareto(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
         )
         left.set_ylabel(f"accuracy on {rows[0].count} Validation pictures, %")
         figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
-        for path, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
-            content = io.BytesIO()
-            figure.savefig(content, format=path.suffix[1:], dpi=120, metadata=metadata)
-            write_whole(path, content.getvalue())
     return paths
 
 

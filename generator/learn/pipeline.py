@@ -21,6 +21,7 @@ from generator.learn.training import DEFAULT_SEED, Progress, TrainingResult, tra
 from generator.pictures import ImageSet, SplitName
 
 CARD = "model.json"
+HISTORY = "training.json"
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "tflite-micro")
 _CARD_FIGURES = ("engine", "split", "count", "threshold", "accuracy", "confusion", "classes")
 _HELD_OUT: tuple[SplitName, ...] = ("Validation", "Test")
@@ -60,7 +61,10 @@ def make_model(
     command: str = "",
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Write ``NAME.keras``, ``NAME.tflite`` and ``model.json`` into ``out_dir``.
+    """Write ``NAME.keras``, ``NAME.tflite``, ``training.json`` and ``model.json`` into ``out_dir``.
+
+    ``training.json`` has the figures of every epoch; ``model.json`` comes last, so that a folder with it is
+    finished.
 
     ``command`` is what a reader types to repeat it; it goes into ``model.json``, so it should hold no path of
     this machine. The rest is as in :func:`~generator.learn.training.train`.
@@ -84,6 +88,8 @@ def make_model(
             progress(f"evaluating {path.name} on {name}")
             evaluations.append(measure(path, data, name))
     card = model_card(network, data, training, quantization, tuple(evaluations), command)
+    history = {"epochs": [asdict(epoch) for epoch in training.epochs]}
+    write_whole(out_dir / HISTORY, (json.dumps(history, indent=2) + "\n").encode())
     card_path = out_dir / CARD
     write_whole(card_path, (json.dumps(card, indent=2) + "\n").encode())
     return Outcome(training, quantization, tuple(evaluations), card_path)
@@ -137,16 +143,18 @@ def model_card(
                 "from": "Train",
                 "seed": quantization.seed,
             },
-            "libraries": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in _LIBRARIES},
-            },
+            "libraries": library_versions(),
         },
         "evaluation": [
             {name: value for name, value in asdict(evaluation).items() if name in _CARD_FIGURES}
             for evaluation in evaluations
         ],
     }
+
+
+def library_versions() -> dict[str, str]:
+    """Of Python, and of all that a network's figures may depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
 
 
 def _note(data: ImageSet) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -76,6 +76,8 @@ class Row:
         best_tuning_epoch: of fine-tuning; 0 if the weights before it were kept.
         modelled: latency and memory, estimated.
         settings: how it was made.
+        training_seconds: of the training from scratch, which rows of one network share.
+        tuning_seconds: of fine-tuning.
     """
 
     network: str
@@ -90,6 +92,8 @@ class Row:
     best_tuning_epoch: int
     modelled: Modelled
     settings: Settings
+    training_seconds: float = field(default=0.0, compare=False)
+    tuning_seconds: float = field(default=0.0, compare=False)
 
 
 def sweep_networks() -> tuple[Architecture, ...]:
@@ -210,13 +214,19 @@ class _Sweep:
 
     def measured(self, network: Architecture, weights: Sequence[Bits]) -> list[Row]:
         path = self.out_dir / f"{network.name}.keras"
-        best_epoch = self._train_unless_trained(network, path)
+        best_epoch, seconds = self._train_unless_trained(network, path)
         float_accuracy = float_evaluation(path, self.data, "Validation").accuracy
         samples = image_set_samples(self.data, load_network(path).inputs, seed=self.settings.seed)
-        return [self._quantized(bits, path, samples, best_epoch, float_accuracy) for bits in weights]
+        return [self._quantized(bits, path, samples, best_epoch, seconds, float_accuracy) for bits in weights]
 
     def _quantized(
-        self, bits: Bits, path: Path, samples: Samples, best_epoch: int, float_accuracy: float
+        self,
+        bits: Bits,
+        path: Path,
+        samples: Samples,
+        best_epoch: int,
+        training_seconds: float,
+        float_accuracy: float,
     ) -> Row:
         self.progress(f"{path.stem}: weights of {bits} bits")
         file = _tflite_path(path, bits)
@@ -245,20 +255,22 @@ class _Sweep:
             best_tuning_epoch=result.fit.best_epoch if result.fit else 0,
             modelled=self.estimate(file),
             settings=self.settings,
+            training_seconds=training_seconds,
+            tuning_seconds=result.fit.seconds if result.fit else 0.0,
         )
         write_whole(
             _row_path(self.out_dir, path.stem, bits), (json.dumps(asdict(row), indent=2) + "\n").encode()
         )
         return row
 
-    def _train_unless_trained(self, network: Architecture, path: Path) -> int:
-        """The best epoch. ``NAME.training.json`` beside the file tells how it was trained."""
+    def _train_unless_trained(self, network: Architecture, path: Path) -> tuple[int, float]:
+        """The best epoch and the seconds of all; ``NAME.training.json`` tells how the file was trained."""
         # Fine-tuning comes later.
         mine = {key: value for key, value in asdict(self.settings).items() if key != "tuning_epochs"}
         card = path.with_suffix(".training.json")
         known = _read(card)
-        if path.is_file() and known is not None and known.get("settings") == mine:
-            return int(known["best_epoch"])
+        if path.is_file() and known is not None and known.get("settings") == mine and "seconds" in known:
+            return int(known["best_epoch"]), float(known["seconds"])
         card.unlink(missing_ok=True)
         # Names of layers, which go into the files, are numbered through a process.
         tensorflow().keras.utils.clear_session()
@@ -271,13 +283,15 @@ class _Sweep:
             workers=self.workers,
             progress=self.progress,
         )
+        seconds = sum(epoch.seconds for epoch in result.epochs)
         facts = {
             "settings": mine,
             "best_epoch": result.best.number,
             "accuracies": [epoch.validation_accuracy for epoch in result.epochs],
+            "seconds": seconds,
         }
         write_whole(card, (json.dumps(facts, indent=2) + "\n").encode())
-        return result.best.number
+        return result.best.number, seconds
 
 
 def _tflite_path(keras_path: Path, bits: Bits) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 
 from generator.errors import MissingToolError, UsageError
 
+_NO_ORIGIN = {"png": {"Software": None}, "svg": {"Date": None}}
+
 
 def require_matplotlib() -> Any:
     """Return the ``matplotlib`` module. MissingToolError if it is not installed."""
@@ -21,24 +23,39 @@ def require_matplotlib() -> Any:
 
 
 @contextmanager
-def png(path: Path, width_inches: float, height_inches: float) -> Iterator[Any]:
-    """A Matplotlib figure in its default style, written to ``path`` as PNG when the block ends well.
+def drawing(width_inches: float, height_inches: float, *paths: Path) -> Iterator[Any]:
+    """A Matplotlib figure in its default style, written to each of ``paths`` when the block ends well.
+
+    Args:
+        width_inches: of the figure.
+        height_inches: of the figure.
+        paths: SVG where they end in ``.svg``, else PNG.
 
     Raises:
         MissingToolError: Matplotlib is not installed.
-        UsageError: ``path`` cannot be written.
+        UsageError: a path cannot be written.
     """
     mpl = require_matplotlib()
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with mpl.rc_context(), style.context("default"):
+        mpl.rcParams["svg.hashsalt"] = "firmcast"
         figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         yield figure
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
+        for path in paths:
+            kind = "svg" if path.suffix == ".svg" else "png"
+            content = io.BytesIO()
+            figure.savefig(content, format=kind, dpi=100, metadata=_NO_ORIGIN[kind])
+            _write(path, content.getvalue())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Complete or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.getvalue())
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error

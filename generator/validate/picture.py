@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from generator.report.plotting import png
+from generator.report.plotting import drawing
 from generator.validate.arrays import Array
 from generator.validate.implementations import FLOAT, TARGET
 from generator.validate.layers import Difference, LayerComparison, Pair
@@ -31,7 +31,7 @@ def draw(comparison: LayerComparison, path: Path) -> None:
     pairs = [p for p in comparison.pairs if Engine.TFLM.value in (p.first, p.second)]
     departing = sorted((p for p in pairs if p.departure), key=lambda p: TARGET not in (p.first, p.second))
     heights = [_ROW_INCHES * len(pairs)] + [_MAP_INCHES] * bool(departing)
-    with png(path, _WIDTH_INCHES, sum(heights)) as figure:
+    with drawing(_WIDTH_INCHES, sum(heights), path) as figure:
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         for axis, pair in zip(parts[0].subplots(len(pairs), 1, squeeze=False)[:, 0], pairs, strict=True):
             (_noise if FLOAT in (pair.first, pair.second) else _profile)(axis, comparison, pair)

@@ -78,3 +78,10 @@ def test_order_and_lots_follow_from_the_seed():
     np.testing.assert_array_equal(first.picture, again.picture)
     assert (first.picture != other.picture).any()
     assert (np.diff(first.picture) < 0).any(), "not shuffled"
+
+
+def test_the_same_way_five_times_is_as_large_an_epoch():
+    ways = drawn(Epoch(), ["a"] * 7), drawn(Epoch(interpolations=(2,) * 5), ["a"] * 7)
+    assert len(ways[0]) == len(ways[1]) == 35
+    assert (ways[0].picture == ways[1].picture).all()
+    assert set(ways[1].interpolation.tolist()) == {2}

@@ -13,6 +13,7 @@ from generator.errors import UsageError
 from generator.evaluate import TflmScorer, answers
 from generator.learn.architectures import ARCHITECTURES, architecture
 from generator.learn.calibration import PIXELS, image_set_samples
+from generator.learn.fitting import Epoch
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
@@ -110,6 +111,13 @@ def test_card_labels_a_synthetic_model(outcome):
     assert card["labels"] == ["no mask", "mask"]
     assert card["tflite"]["sha256"] == outcome[0].quantization.sha256
     assert len(card["evaluation"]) == 4
+
+
+def test_figures_of_every_epoch_stand_beside_the_card(outcome):
+    result = outcome[0]
+    (epoch,) = json.loads((result.card_path.parent / "training.json").read_text())["epochs"]
+    assert Epoch(**epoch) == result.training.epochs[0]
+    assert epoch["seconds"] > 0
 
 
 def test_equal_seeds_train_equal_weights(outcome, drawings, tmp_path):

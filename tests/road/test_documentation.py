@@ -62,7 +62,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory, built: Built) -> Path:
 def test_command(document: str, command: str, copy: Path) -> None:
     if "../shared" in command and not SHARED.is_dir():
         pytest.skip("the shared data are not beside this checkout")
-    if re.search(r" (train|quantize|evaluate|sweep) ", command):
+    if re.search(r" (train|quantize|evaluate|sweep|study) ", command):
         pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     if "tests.fuzz" in command:
         pytest.importorskip("atheris", reason="the fuzzer is not installed (extra fuzz)")

@@ -27,6 +27,7 @@ ORDER = (
     ("flash", "emulator", "report"),
     ("evaluate",),
     ("learn",),
+    ("study",),
     ("validate",),
     ("commands",),
 )
