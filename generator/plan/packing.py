@@ -14,8 +14,10 @@ COLUMNS = 3
 TILE = 4
 BLOCK_PAIRS = 4
 WEIGHTS_END = 0x80008000
+PAIR_END_BYTES = 4
 WEIGHTS_MARGIN_BYTES = 4
 COLUMNS_MARGIN_BYTES = 8
+NIBBLE_ZERO = 8
 _COLUMNS_PER_LINE = 24
 
 
@@ -67,12 +69,47 @@ def pack_mixed_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
     words = _mixed_words(weights)
     if words is None:
         return None
-    pairs = words.reshape(-(-len(weights) // 2), -1)
-    blocked = len(weights) // (2 * BLOCK_PAIRS) * BLOCK_PAIRS
+    blocks, pairs = _in_blocks(words, len(weights))
+    return np.concatenate([_ended(blocks), _ended(pairs)])
+
+
+def fit_nibbles(weights: NDArray[np.int8]) -> bool:
+    """Whether four bits hold all of them."""
+    return bool(weights.size) and weights.min() >= -NIBBLE_ZERO and weights.max() < NIBBLE_ZERO
+
+
+def pack_nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Bytes in the order of a kernel of int8, whole pairs of words, as half as many words of nibbles.
+
+    Of two words of weights, each plus 8, the first makes the low halves of a word's bytes, the second the
+    high ones (firmware/nn/fc_nibbles.h).
+    """
+    words = (weights + NIBBLE_ZERO).astype(np.uint8).view("<u4").reshape(-1, 2)
+    packed: NDArray[np.uint32] = words[:, 0] | words[:, 1] << 4
+    return packed
+
+
+def pack_nibble_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Pairs of channels in the order of :func:`pack_pairs`, one after the other."""
+    return pack_nibbles(pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES])
+
+
+def pack_nibble_blocks(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """In the order of :func:`pack_mixed_blocks` without ends, and a margin that the kernel reads but does not
+    use.
+    """
+    words = pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].view("<u4")
+    ordered = np.concatenate([part.reshape(-1) for part in _in_blocks(words, len(weights))])
+    margin = np.zeros(WEIGHTS_MARGIN_BYTES // 4, np.uint32)
+    return np.concatenate([pack_nibbles(ordered.view(np.int8)), margin])
+
+
+def _in_blocks(words: NDArray[np.uint32], channels: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """A row for each four whole pairs, their words alternating, and one for each pair that is left."""
+    pairs = words.reshape(-(-channels // 2), -1)
+    blocked = channels // (2 * BLOCK_PAIRS) * BLOCK_PAIRS
     blocks = pairs[:blocked].reshape(-1, BLOCK_PAIRS, pairs.shape[1]).transpose(0, 2, 1)
-    return np.concatenate(
-        [_ended(blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1])), _ended(pairs[blocked:])]
-    )
+    return blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1]), pairs[blocked:]
 
 
 def _mixed_words(weights: NDArray[np.int8]) -> NDArray[np.uint32] | None:

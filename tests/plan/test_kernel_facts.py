@@ -28,7 +28,7 @@ from generator.plan.kernels.fully_connected import (
 from generator.plan.kernels.layers_16 import columns_16_scratch_bytes
 from generator.plan.kernels.linear_add import LinearAdd, linear_add
 from generator.plan.kernels.recurrent import lstm_scratch_bytes, svdf_scratch_bytes
-from generator.plan.kernels.winograd import winograd_scratch_bytes
+from generator.plan.kernels.winograd import Kind, winograd_scratch_bytes
 from generator.plan.packing import pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
@@ -55,8 +55,9 @@ int main(void)
         printf("%d ", (int)fc_fully_connected_blocks_scratch_size(&blocks));
         printf("%d ", (int)fc_conv_2d_max_pool_scratch_size(&pooled));
         const struct fc_winograd winograd = {.input_channels = c, .group = 2 * h};
-        printf("%d ", (int)fc_winograd_scratch_size(&winograd, true));
-        printf("%d ", (int)fc_winograd_scratch_size(&winograd, false));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_STORED));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_COMPACT));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_NIBBLES));
         const struct fc_lstm lstm = {.depth = h * c, .units = out};
         const struct fc_svdf svdf = {.depth = h * c};
         printf("%d %d ", (int)fc_lstm_scratch_size(&lstm), (int)fc_svdf_scratch_size(&svdf));
@@ -99,8 +100,7 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             fully_connected_scratch_bytes(depth),
             fully_connected_blocks_scratch_bytes(depth),
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
-            winograd_scratch_bytes(c, 2 * h, stored=True),
-            winograd_scratch_bytes(c, 2 * h, stored=False),
+            *(winograd_scratch_bytes(c, 2 * h, kind) for kind in Kind),
             lstm_scratch_bytes(h * c, out),
             svdf_scratch_bytes(h * c),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -27,6 +28,7 @@ from generator.plan.kernels.candidate import (
     view_fields,
     weight_table,
     windows_inside,
+    word_table,
 )
 from generator.plan.kernels.overlap import overlap_bytes
 from generator.plan.kernels.tiles import mixed_tables
@@ -35,9 +37,12 @@ from generator.plan.packing import (
     COLUMNS,
     COLUMNS_MARGIN_BYTES,
     GROUP,
+    PAIR_END_BYTES,
     TILE,
+    fit_nibbles,
     groups,
     in_gathered_order,
+    pack_nibble_pairs,
     pack_pairs,
 )
 
@@ -47,6 +52,10 @@ _LINE_CYCLES = 66.0
 """Work of a tile on 32 bytes of weights: four groups of four products."""
 _BLOCK_BYTES = 8 << 10
 """Weights that several tiles meet in turn: half of the data cache."""
+_UNPACKED_BYTES = 2 << 10
+"""The same where they are unpacked into scratch."""
+_UNPACKED_LINE_CYCLES = 40.0
+"""Unpacking 32 bytes of weights."""
 
 
 def _as_tiles(pixels: int) -> int:
@@ -256,7 +265,37 @@ class _Convolution:
                     line_cycles=_LINE_CYCLES,
                 )
             )
-        return candidates
+        if not fit_nibbles(self.weights):
+            return candidates
+        return [*candidates, *(packed for tiled in candidates for packed in self._packed(tiled, all_tiles))]
+
+    def _packed(self, tiled: Candidate, all_tiles: int) -> Iterator[Candidate]:
+        """``tiled`` with weights of four bits: unpacked by small blocks on each pass, or all of them once."""
+        comment = f"{self.name} OHWI {dims(self.shape)}, two products of two channels per half word"
+        table = word_table(pack_nibble_pairs(self.weights), comment)
+        pairs = -(-self.shape[0] // 2)
+        pair_bytes = groups(self.depth) * GROUP * 2 + PAIR_END_BYTES
+        small = max(1, min(pairs, _UNPACKED_BYTES // pair_bytes))
+        for block in (small,) if tiled.passes == 1 or small == pairs else (small, pairs):
+            passes = 1 if block == pairs else tiled.passes
+            often = "once" if passes == 1 else f"{passes:,} times"
+            yield replace(
+                tiled,
+                name=f"{tiled.name}_s4",
+                variant=f"{tiled.variant}, {'all' if block == pairs else 2 * block} channels unpacked",
+                function="fc_conv_2d_tiles_s4",
+                params=tuple((n, str(block) if n == "block" else value) for n, value in tiled.params),
+                why=f"{tiled.why}; of four bits, two to a byte in flash, unpacked {often}",
+                work=replace(
+                    tiled.work, calls=all_tiles * -(-pairs // block), unpacked=passes * table.size_bytes * 2
+                ),
+                tables=(table, tiled.tables[1]),
+                scratch_bytes=block * pair_bytes + tiled.scratch_bytes,
+                scratch_type="uint32_t",
+                passes=passes,
+                line_cycles=_UNPACKED_LINE_CYCLES,
+                scratch_passes=tiled.passes,
+            )
 
 
 def conv_2d(graph: Graph, operator: Operator) -> list[Candidate]:

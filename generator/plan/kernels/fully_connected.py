@@ -22,12 +22,23 @@ from generator.plan.kernels.candidate import (
     output_range,
     scales_down,
     weight_table,
+    word_table,
 )
 from generator.plan.kernels.tiles import mixed_tables
-from generator.plan.packing import BLOCK_PAIRS, GROUP, groups, pack_mixed_blocks, pack_pairs
+from generator.plan.packing import (
+    BLOCK_PAIRS,
+    GROUP,
+    fit_nibbles,
+    groups,
+    pack_mixed_blocks,
+    pack_nibble_blocks,
+    pack_pairs,
+)
 
 _GROUP_CYCLES = 20.0
 """Work of a block of units on a group of inputs: 32 bytes of weights."""
+_NIBBLE_GROUP_CYCLES = 24.0
+"""The same where weights are unpacked: 16 bytes of them."""
 _BLOCK_CYCLES = 145.0
 """What a block takes beside its groups."""
 
@@ -112,4 +123,19 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
         line_cycles=_GROUP_CYCLES + _BLOCK_CYCLES / groups(depth),
         scratch_type="int8_t",
     )
-    return [blocks, plain]
+    if not fit_nibbles(values):
+        return [blocks, plain]
+    nibbles = word_table(
+        pack_nibble_blocks(values),
+        f"{weights.name} {dims(weights.shape)}, four bits each, two products of two units per half word, "
+        "by blocks of eight",
+    )
+    packed = replace(
+        blocks,
+        name="fully_connected_blocks_s4",
+        function=blocks.function.replace("_s8", "_s4"),
+        why="weights of four bits, two to a byte in flash; eight units at a time, unpacked in registers",
+        tables=(nibbles, mixed.tables[1]),
+        line_cycles=2 * _NIBBLE_GROUP_CYCLES + 2 * _BLOCK_CYCLES / groups(depth),
+    )
+    return [blocks, packed, plain]
