@@ -4,8 +4,8 @@
 #define FC_CONV_2D_TILES_H
 
 #include "fc_gather.h"
-#include "fc_nibbles.h"
 #include "fc_tile.h"
+#include "fc_tile_nibbles.h"
 
 struct fc_conv_2d_tiles {
     struct fc_view view;
@@ -48,28 +48,11 @@ FC_INLINE int32_t fc_conv_2d_tiles_scratch_size(const struct fc_conv_2d_tiles *p
            fc_conv_2d_tiles_aside(p);
 }
 
-/* Bytes of a pair's weights. */
-FC_INLINE int32_t fc_conv_2d_tiles_pair_bytes(const struct fc_conv_2d_tiles *p)
-{
-    return fc_view_groups(&p->view) * 2 * FC_GROUP + (int32_t)sizeof FC_WEIGHTS_END;
-}
-
-/* The same where weights are unpacked, a block of pairs at a time, into what comes first; twin of
+/* The same for weights of four bits: what each tile's sums start from comes first. Twin of
  * conv_2d_tiles_s4_scratch_bytes. */
 FC_INLINE int32_t fc_conv_2d_tiles_s4_scratch_size(const struct fc_conv_2d_tiles *p)
 {
-    return p->block * fc_conv_2d_tiles_pair_bytes(p) + fc_conv_2d_tiles_scratch_size(p);
-}
-
-/* `pairs` pairs from `first` on, unpacked as they are multiplied. */
-FC_INLINE void fc_unpack_pairs(const struct fc_conv_2d_tiles *p, const uint32_t *packed, int32_t first, int32_t pairs,
-                               uint32_t *to)
-{
-    const int32_t groups = fc_view_groups(&p->view);
-    for (int32_t pair = first; pair < first + pairs; pair++) {
-        to = fc_unpack_nibbles(packed + pair * groups, groups, true, to);
-        *to++ = FC_WEIGHTS_END;
-    }
+    return p->tiles * FC_TILE * (int32_t)sizeof(int32_t) + fc_conv_2d_tiles_scratch_size(p);
 }
 
 /* A pixel of the output, in reading order; of pooled ones, the first of its window. */
@@ -104,16 +87,16 @@ FC_INLINE struct fc_pixel fc_gather_tile(const struct fc_conv_2d_tiles *p, const
     return at;
 }
 
-/* Either `weights`, or `packed` ones and where to unpack a block of them. */
+/* `starts` of the tiles are room for what weights of four bits need, NULL for bytes. */
 FC_INLINE void fc_conv_2d_tiles_run(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
-                                    const uint32_t *packed, uint32_t *unpacked, const struct fc_pair *channels,
-                                    int16_t *scratch, int8_t *output)
+                                    const struct fc_pair *channels, int32_t *starts, int16_t *scratch, int8_t *output)
 {
     const bool pooled = fc_conv_2d_tiles_pooled(p);
-    const int32_t pairs = fc_conv_2d_tiles_pairs(p);
+    const int32_t groups = fc_view_groups(&p->view), pairs = fc_conv_2d_tiles_pairs(p);
     const int32_t area = p->output_height * p->output_width;
     const int32_t outputs = pooled ? area / FC_TILE : area, per_tile = pooled ? 1 : FC_TILE;
-    const int32_t pair_bytes = fc_conv_2d_tiles_pair_bytes(p);
+    const int32_t group_bytes = starts == NULL ? 2 * FC_GROUP : FC_GROUP;
+    const int32_t pair_bytes = groups * group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
     const int32_t column_halves = fc_conv_2d_tiles_columns(p);
     int8_t *aside = (int8_t *)scratch + fc_conv_2d_tiles_scratch_size(p) - fc_conv_2d_tiles_aside(p);
     struct fc_pixel at = {0, 0};
@@ -123,28 +106,32 @@ FC_INLINE void fc_conv_2d_tiles_run(const struct fc_conv_2d_tiles *p, const int8
         for (int32_t i = 0; i < tiles; i++) {
             const int32_t count = outputs - start - i * per_tile;
             at = fc_gather_tile(p, input, at, count < FC_TILE ? count : FC_TILE, scratch + i * column_halves);
+            if (starts != NULL) {
+                fc_tile_starts(scratch + i * column_halves, groups, starts + i * FC_TILE);
+            }
         }
         for (int32_t pair = 0; pair < pairs; pair += p->block) {
             const int32_t end = pair + p->block < pairs ? pair + p->block : pairs;
-            const int8_t *block = packed == NULL ? weights + pair * pair_bytes : (const int8_t *)unpacked;
-            if (packed != NULL && (start == 0 || p->block < pairs)) { /* what holds all pairs keeps them */
-                fc_unpack_pairs(p, packed, pair, end - pair, unpacked);
-            }
             for (int32_t i = 0; i < tiles; i++) {
                 const int32_t first = start + i * per_tile;
                 const int32_t count = outputs - first < per_tile ? outputs - first : per_tile;
                 const bool fits = p->output_channels % 2 == 0 && count == per_tile;
                 int8_t *result = output + first * p->output_channels + 2 * pair;
                 const struct fc_tile tile = {
-                    .weights = block,
+                    .weights = weights + pair * pair_bytes,
                     .columns = scratch + i * column_halves,
                     .pairs = channels + pair,
                     .output = fits ? result : aside,
                     .stride = fits ? p->output_channels : 2 * pairs,
-                    .skipped = fc_tile_skipped(fc_view_groups(&p->view)),
-                    .end = block + (end - pair) * pair_bytes,
+                    .skipped = fc_tile_skipped(groups),
+                    .end = weights + end * pair_bytes,
                 };
-                fc_tile_s8(&tile, p->one_sided, pooled);
+                if (starts == NULL) {
+                    fc_tile_s8(&tile, p->one_sided, pooled);
+                } else {
+                    const struct fc_tile_nibbles nibbles = {tile, starts + i * FC_TILE};
+                    fc_tile_s4(&nibbles, p->one_sided, pooled);
+                }
                 if (!fits) {
                     const int32_t rest = p->output_channels - 2 * pair, bytes = 2 * (end - pair);
                     for (int32_t j = 0; j < count; j++) {
@@ -166,19 +153,16 @@ FC_INLINE void fc_conv_2d_tiles_run(const struct fc_conv_2d_tiles *p, const int8
 FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
                                    const struct fc_pair *channels, int16_t *scratch, int8_t *output)
 {
-    fc_conv_2d_tiles_run(p, input, weights, NULL, NULL, channels, scratch, output);
+    fc_conv_2d_tiles_run(p, input, weights, channels, NULL, scratch, output);
 }
 
-/* The same with weights of four bits, unpacked block by block for each of those tiles gathered together, or
- * once if a block is all pairs.
- *
- * weights  pairs * groups words, packed (fc_nibbles.h)
- * scratch  fc_conv_2d_tiles_s4_scratch_size bytes, 4-byte aligned */
-FC_INLINE void fc_conv_2d_tiles_s4(const struct fc_conv_2d_tiles *p, const int8_t *input, const uint32_t *weights,
-                                   const struct fc_pair *channels, uint32_t *scratch, int8_t *output)
+/* The same with weights of four bits: pairs * (groups * 4 + 4) bytes; fc_conv_2d_tiles_s4_scratch_size bytes of
+ * scratch. */
+FC_INLINE void fc_conv_2d_tiles_s4(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
+                                   const struct fc_pair *channels, int32_t *scratch, int8_t *output)
 {
-    int16_t *columns = (int16_t *)(scratch + p->block * fc_conv_2d_tiles_pair_bytes(p) / 4);
-    fc_conv_2d_tiles_run(p, input, NULL, weights, scratch, channels, columns, output);
+    int16_t *columns = (int16_t *)(scratch + p->tiles * FC_TILE);
+    fc_conv_2d_tiles_run(p, input, weights, channels, scratch, columns, output);
 }
 
 #endif

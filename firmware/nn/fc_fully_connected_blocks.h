@@ -96,15 +96,15 @@ FC_INLINE void fc_dot_pair(const int8_t *weights, const int8_t *inputs, int32_t 
     sums[1] = first;
 }
 
-/* Outputs of a block's sums. */
-FC_INLINE void fc_block_outputs(const struct fc_fully_connected_blocks *p, const int32_t *sums,
+/* Outputs of a block's sums; `bits` as in fc_twice_second. */
+FC_INLINE void fc_block_outputs(const struct fc_fully_connected_blocks *p, const int32_t *sums, int32_t bits,
                                 const struct fc_pair *pair, int8_t *outputs)
 {
     int32_t results[2 * FC_BLOCK_PAIRS];
     /* All before any is stored: a store of bytes might change the pairs, for all a compiler knows. */
 #pragma GCC unroll 4
     for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
-        const int32_t first = sums[FC_BLOCK_PAIRS + i], second = fc_twice_second(sums[i], first);
+        const int32_t first = sums[FC_BLOCK_PAIRS + i], second = fc_twice_second(sums[i], first, bits);
         results[2 * i] = fc_first_output(pair + i, (int32_t)((uint32_t)first << 1), p->one_sided);
         results[2 * i + 1] = fc_second_output(pair + i, second, p->one_sided);
     }
@@ -115,11 +115,11 @@ FC_INLINE void fc_block_outputs(const struct fc_fully_connected_blocks *p, const
 }
 
 /* Those of a pair's; the second only if there is one. */
-FC_INLINE void fc_pair_outputs(const struct fc_fully_connected_blocks *p, const int32_t sums[2],
+FC_INLINE void fc_pair_outputs(const struct fc_fully_connected_blocks *p, const int32_t sums[2], int32_t bits,
                                const struct fc_pair *pair, bool both, int8_t *outputs)
 {
     const int32_t twice = (int32_t)((uint32_t)sums[1] << 1);
-    const int32_t second = fc_second_output(pair, fc_twice_second(sums[0], sums[1]), p->one_sided);
+    const int32_t second = fc_second_output(pair, fc_twice_second(sums[0], sums[1], bits), p->one_sided);
     outputs[0] = (int8_t)fc_first_output(pair, twice, p->one_sided);
     if (both) {
         outputs[1] = (int8_t)second;
@@ -136,7 +136,7 @@ FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p,
         int32_t sums[2 * FC_BLOCK_PAIRS];
         fc_dot_block(weights, inputs, pair, sums);
         weights += FC_BLOCK_PAIRS * group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
-        fc_block_outputs(p, sums, pair, outputs);
+        fc_block_outputs(p, sums, FC_MIXED, pair, outputs);
         pair += FC_BLOCK_PAIRS;
         outputs += 2 * FC_BLOCK_PAIRS;
     }
@@ -144,7 +144,7 @@ FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p,
         int32_t sums[2] = {pair->mixed_bias, pair->first_bias};
         fc_dot_pair(weights, inputs, fc_fully_connected_blocks_groups(p), sums);
         weights += group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
-        fc_pair_outputs(p, sums, pair, left > 1, outputs);
+        fc_pair_outputs(p, sums, FC_MIXED, pair, left > 1, outputs);
     }
 }
 

@@ -272,7 +272,7 @@ FC_INLINE void fc_winograd_transform_nibbles(const struct fc_winograd *p, const 
                                              uint32_t *unpacked, uint32_t *to)
 {
     for (int32_t i = 0; i < FC_WINOGRAD_CHANNELS; i++) {
-        (void)fc_unpack_nibbles(packed, fc_winograd_packed_words(p), false, unpacked);
+        fc_unpack_nibbles(packed, fc_winograd_packed_words(p), unpacked);
         fc_winograd_transform_kernel((const int8_t *)unpacked, p->input_channels, to + i);
         packed += fc_winograd_packed_words(p);
     }

@@ -16,7 +16,7 @@ class Work:
     """What a step does: products that its loops compute (padding of groups and pairs included), input
     elements that it gathers or reads, output elements that it computes, calls of its inner function or
     starts of its inner loop, rows of input that it begins, elements that it handles one by one beside its
-    main loop, as at borders, weights that it unpacks into scratch.
+    main loop, as at borders.
     """
 
     products: int = 0
@@ -25,7 +25,6 @@ class Work:
     calls: int = 0
     rows: int = 0
     singly: int = 0
-    unpacked: int = 0
 
     def __add__(self, other: Work) -> Work:
         """Both, one after the other."""
@@ -35,8 +34,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cycles per product, gathered element, output element, step, call, row, single element and unpacked
-    weight; waiting for constants left out (memory.py).
+    """Cycles per product, gathered element, output element, step, call, row and single element; waiting for
+    constants left out (memory.py).
     """
 
     per_product: float
@@ -46,7 +45,6 @@ class Cost:
     per_call: float = 0.0
     per_row: float = 0.0
     per_single: float = 0.0
-    per_unpacked: float = 0.0
 
     def cycles(self, work: Work) -> int:
         """Estimated cycles of one step."""
@@ -58,7 +56,6 @@ class Cost:
             + self.per_call * work.calls
             + self.per_row * work.rows
             + self.per_single * work.singly
-            + self.per_unpacked * work.unpacked
         )
 
 
@@ -107,19 +104,19 @@ COSTS: Mapping[str, Cost] = {
     "conv_2d_bytes_max_pool": Cost(0.5984, 3.438, 17.12, 325.2, 0, 2.712, 7.585),
     "conv_2d_words_max_pool": Cost(0.5984, 2.026, 17.12, 325.2, 0, 0.3874, 14.89),
     "conv_2d_bytes_tiles": Cost(0.4958, 1.678, 6.478, 28.33, 100.1, 5.398, 9.554),
-    "conv_2d_bytes_tiles_s4": Cost(0.4958, 1.678, 6.478, 28.33, 100.1, 5.398, 9.554, 0.6),
+    "conv_2d_bytes_tiles_s4": Cost(0.5876, 0.09472, 6.124, 158.7, 58.64, 50.43, 12.69),
     "conv_2d_words_tiles": Cost(0.4958, 1.206, 6.478, 28.33, 100.1, 0, 36.39),
-    "conv_2d_words_tiles_s4": Cost(0.4958, 1.206, 6.478, 28.33, 100.1, 0, 36.39, 0.6),
+    "conv_2d_words_tiles_s4": Cost(0.5876, 1.51, 6.124, 158.7, 58.64, 39, 26.23),
     "conv_2d_bytes_max_pool_tiles": Cost(0.4958, 1.678, 14.63, 28.33, 192.4, 5.398, 9.554),
-    "conv_2d_bytes_max_pool_tiles_s4": Cost(0.4958, 1.678, 14.63, 28.33, 192.4, 5.398, 9.554, 0.6),
+    "conv_2d_bytes_max_pool_tiles_s4": Cost(0.5876, 0.09472, 9.119, 158.7, 0, 50.43, 12.69),
     "conv_2d_words_max_pool_tiles": Cost(0.4958, 1.206, 14.63, 28.33, 192.4, 0, 36.39),
-    "conv_2d_words_max_pool_tiles_s4": Cost(0.4958, 1.206, 14.63, 28.33, 192.4, 0, 36.39, 0.6),
+    "conv_2d_words_max_pool_tiles_s4": Cost(0.5876, 1.51, 9.119, 158.7, 0, 39, 26.23),
     "conv_2d_winograd": Cost(0.5005, 1.699, 56.98, 0, 40),
     "conv_2d_winograd_max_pool": Cost(0.5005, 1.699, 23.65, 0, 106.2),
     "conv_2d_winograd_compact": Cost(0.5036, 1.398, 63.8, 748.5, 36.71),
-    "conv_2d_winograd_compact_s4": Cost(0.5036, 1.398, 63.8, 748.5, 36.71, 0, 0, 0.6),
+    "conv_2d_winograd_compact_s4": Cost(0.5036, 1.398, 63.8, 748.5, 36.71, 0, 0.8),
     "conv_2d_winograd_compact_max_pool": Cost(0.5036, 1.398, 18.92, 748.5, 123.5),
-    "conv_2d_winograd_compact_max_pool_s4": Cost(0.5036, 1.398, 18.92, 748.5, 123.5, 0, 0, 0.6),
+    "conv_2d_winograd_compact_max_pool_s4": Cost(0.5036, 1.398, 18.92, 748.5, 123.5, 0, 0.8),
     "depthwise_conv_2d": Cost(7.142, 0, 2.922, 0, 0, 9.084),
     "depthwise_planes": Cost(1.171, 1.837, 2.617, 79.59, 17.8, 107.9),
     "depthwise_planes_3x3": Cost(0.8657, 2.561, 0, 411.7, 14.08, 31.78),
@@ -128,7 +125,7 @@ COSTS: Mapping[str, Cost] = {
     "dequantize": Cost(0, 0, 12.95, 21.12),
     "fully_connected": Cost(1.248, 1.255, 23.22, 45.52),
     "fully_connected_blocks": Cost(0.6612, 0, 3.279, 75.92, 81.02, 0, 1.54),
-    "fully_connected_blocks_s4": Cost(0.6612, 0, 3.279, 75.92, 81.02, 0, 1.54),
+    "fully_connected_blocks_s4": Cost(0.7508, 0, 0, 115.6, 114.8, 0, 1.651),
     "log_softmax_table": Cost(0, 0, 38.0, 250),
     "lookup_8": Cost(0, 0, 3.13, 16),
     "max_pool_2d_16": Cost(0, 6.0, 3.0, 30, 0, 0, 8.0),

@@ -14,10 +14,8 @@ COLUMNS = 3
 TILE = 4
 BLOCK_PAIRS = 4
 WEIGHTS_END = 0x80008000
-PAIR_END_BYTES = 4
 WEIGHTS_MARGIN_BYTES = 4
 COLUMNS_MARGIN_BYTES = 8
-NIBBLE_ZERO = 8
 _COLUMNS_PER_LINE = 24
 
 
@@ -75,33 +73,42 @@ def pack_mixed_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
 
 def fit_nibbles(weights: NDArray[np.int8]) -> bool:
     """Whether four bits hold all of them."""
-    return bool(weights.size) and weights.min() >= -NIBBLE_ZERO and weights.max() < NIBBLE_ZERO
+    return bool(weights.size) and weights.min() >= -8 and weights.max() <= 7
 
 
-def pack_nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """Bytes in the order of a kernel of int8, whole pairs of words, as half as many words of nibbles.
-
-    Of two words of weights, each plus 8, the first makes the low halves of a word's bytes, the second the
-    high ones (firmware/nn/fc_nibbles.h).
-    """
-    words = (weights + NIBBLE_ZERO).astype(np.uint8).view("<u4").reshape(-1, 2)
-    packed: NDArray[np.uint32] = words[:, 0] | words[:, 1] << 4
+def nibbles(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Bytes of two weights each (firmware/nn/fc_nibbles.h)."""
+    packed: NDArray[np.int8] = second * np.int8(16) + first + np.int8(8)
     return packed
 
 
-def pack_nibble_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """Pairs of channels in the order of :func:`pack_pairs`, one after the other."""
-    return pack_nibbles(pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES])
+def pack_nibble_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """(channels, depth) into pairs of channels, a byte for an element of both; a word ends each pair.
 
-
-def pack_nibble_blocks(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """In the order of :func:`pack_mixed_blocks` without ends, and a margin that the kernel reads but does not
-    use.
+    None if four bits do not hold them or they could be taken for that word.
     """
-    words = pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].view("<u4")
-    ordered = np.concatenate([part.reshape(-1) for part in _in_blocks(words, len(weights))])
-    margin = np.zeros(WEIGHTS_MARGIN_BYTES // 4, np.uint32)
-    return np.concatenate([pack_nibbles(ordered.view(np.int8)), margin])
+    if not fit_nibbles(weights):
+        return None
+    words = _nibble_words(_words_of_pairs(weights)).reshape(-(-len(weights) // 2), -1)
+    return None if (words == WEIGHTS_END).any() else _ended(words)
+
+
+def pack_nibble_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """In the order of :func:`pack_mixed_blocks` without ends; a margin that the kernel reads but ignores.
+
+    None if four bits do not hold them.
+    """
+    if not fit_nibbles(weights):
+        return None
+    ordered = np.concatenate([p.reshape(-1) for p in _in_blocks(_words_of_pairs(weights), len(weights))])
+    return np.concatenate([_nibble_words(ordered).view(np.int8), np.zeros(WEIGHTS_MARGIN_BYTES, np.int8)])
+
+
+def _nibble_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Two words of two products of two channels as one: the first in its even bytes."""
+    products = words.view(np.int8).reshape(-1, 2, 2, 2)  # words, halves, channels
+    packed = nibbles(products[..., 0], products[..., 1]).transpose(0, 2, 1)
+    return np.ascontiguousarray(packed).reshape(-1).view("<u4")
 
 
 def _in_blocks(words: NDArray[np.uint32], channels: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -112,9 +119,14 @@ def _in_blocks(words: NDArray[np.uint32], channels: int) -> tuple[NDArray[np.uin
     return blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1]), pairs[blocked:]
 
 
+def _words_of_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Those of :func:`pack_pairs`, without its margin."""
+    return pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].view("<u4")
+
+
 def _mixed_words(weights: NDArray[np.int8]) -> NDArray[np.uint32] | None:
     """All words of all pairs, flat."""
-    halves = pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].reshape(-1, 2).astype(np.int32)
+    halves = _words_of_pairs(weights).view(np.int8).reshape(-1, 2).astype(np.int32)
     mixed = halves[:, 0] + 256 * halves[:, 1]
     if mixed.size and mixed.min() <= -(1 << 15):
         return None

@@ -388,6 +388,26 @@ def test_convolutions_of_small_weights(
         check_model(model, random_inputs, rng, where, bench)
 
 
+@pytest.mark.parametrize("value", [-128, 127])
+def test_largest_sums_of_four_bits(value: int, where: str, bench: KernelBench) -> None:
+    """Each sign of a pair's two weights, at the ends of inputs and of weights."""
+    ends = np.array([[7, 7], [7, -8], [-8, 7], [-8, -8]]).reshape(8, 1, 1, 1)
+    model = models.convolution(
+        np.random.default_rng(13),
+        depthwise=False,
+        height=1,
+        width=6,
+        channels=600,
+        filters=8,
+        kernel=(1, 1),
+        zero_points=(-1 - value, 3),
+        output_scale=8.0,
+        weights=np.broadcast_to(ends, (8, 1, 1, 600)).astype(np.int8),
+    )
+    assert "conv_2d_words_tiles_s4" in _kernels(model)
+    check_model(model, constant(value), np.random.default_rng(13), where, bench)
+
+
 @pytest.mark.parametrize("weight", [-9, 8])
 def test_weights_beyond_four_bits_stay_bytes(weight: int) -> None:
     rng = np.random.default_rng(12)
@@ -397,8 +417,11 @@ def test_weights_beyond_four_bits_stay_bytes(weight: int) -> None:
     assert not any(name.endswith("_s4") for name in _kernels(model))
 
 
+@pytest.mark.parametrize(("largest", "kernel"), [(127, "tiles"), (7, "tiles_s4")])
 @pytest.mark.parametrize("pool", [None, (2, 2)])
-def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: KernelBench) -> None:
+def test_tiles_of_every_depth(
+    pool: tuple[int, int] | None, largest: int, kernel: str, where: str, bench: KernelBench
+) -> None:
     """Code for groups of products is entered in its middle: each number of groups, and several passages."""
     rng = np.random.default_rng(8)
     for groups in (*range(1, 20), 31, 32, 33, 48, 49):
@@ -412,8 +435,9 @@ def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: K
             kernel=(1, 1),
             output_scale=0.5,
             pool=pool,
+            weights=rng.integers(-largest, largest + 1, (3, 1, 1, 4 * groups)).astype(np.int8),
         )
-        assert any("tiles" in case.candidate.name for case in cases_of(model, [])[1])
+        assert any(name.endswith(kernel) for name in _kernels(model))
         check_model(model, random_inputs, rng, where, bench)
 
 

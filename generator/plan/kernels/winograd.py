@@ -24,7 +24,7 @@ from generator.plan.kernels.candidate import (
     weight_table,
     word_table,
 )
-from generator.plan.packing import GROUP, fit_nibbles, pack_nibbles
+from generator.plan.packing import GROUP, fit_nibbles, nibbles
 
 POSITIONS = 16
 CHANNELS = 4
@@ -103,7 +103,8 @@ def pack_compact_nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
     channels = pack_compact(weights).reshape(-1, 9 * weights.shape[3])
     padded = np.zeros((len(channels), 8 * _packed_words(weights.shape[3])), np.int8)
     padded[:, : channels.shape[1]] = channels
-    return pack_nibbles(padded.reshape(-1))
+    words = padded.reshape(-1, 2, GROUP)
+    return nibbles(words[:, 0], words[:, 1]).reshape(-1).view("<u4")
 
 
 def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
@@ -289,8 +290,9 @@ def winograd_overlap_bytes(
 
 def _work(tiles: int, group: int, channels: int, channels_out: int, kind: Kind) -> Work:
     """Elements gathered are those of inputs, half (twice as many where a group starts) and wholly
-    transformed, and of weights transformed here. Calls are three per tile, two per block of channels and pair
-    of tiles; where the loop over input channels is not unrolled, each position costs about half a call more.
+    transformed, and of weights transformed here; single ones are weights unpacked. Calls are three per tile,
+    two per block of channels and pair of tiles; where the loop over input channels is not unrolled, each
+    position costs about half a call more.
     """
     looped = 0 if channels // GROUP in _UNROLLED else POSITIONS // 2
     blocks = -(-channels_out // CHANNELS)
@@ -303,5 +305,5 @@ def _work(tiles: int, group: int, channels: int, channels_out: int, kind: Kind) 
         gathered=((tiles + starts) * POSITIONS // 2 + (tiles + kernels) * POSITIONS) * channels,
         outputs=pairs * PAIR * blocks * CHANNELS,
         calls=3 * tiles + (2 + looped) * pairs * blocks,
-        unpacked=kernels * unpacked,
+        singly=kernels * unpacked,
     )
