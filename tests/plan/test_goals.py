@@ -55,6 +55,10 @@ def test_weights_of_four_bits_take_half_the_flash_where_that_is_worth_it(plans: 
     assert all(step.kernel.name.endswith("_s4") for step in (*flash.steps[:3], flash.steps[-1]))
     assert flash.weights_bytes < 0.6 * plans["flash"].weights_bytes
     assert sum(step.weights_bytes for step in flash.steps) == flash.weights_bytes
+    budget = plans["flash"].weights_bytes + (40 << 10)
+    fastest_within = make_plan(fits, BOARD.part, costs=COSTS, goal=Goal("time", flash_bytes=budget))
+    assert time.weights_bytes > plans["flash"].weights_bytes >= fastest_within.weights_bytes
+    assert fastest_within.estimated_cycles < flash.estimated_cycles
     packed = [a for step in time.steps for a in step.kernel.alternatives if a.kernel.endswith("_s4")]
     assert any("B less flash" in alternative.why_not for alternative in packed)
 
