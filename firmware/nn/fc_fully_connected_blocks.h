@@ -114,14 +114,14 @@ FC_INLINE void fc_block_outputs(const struct fc_fully_connected_blocks *p, const
     }
 }
 
-/* Those of a pair's; the second only if there is one. */
+/* Those of a pair; the second only if that many units are `left`. */
 FC_INLINE void fc_pair_outputs(const struct fc_fully_connected_blocks *p, const int32_t sums[2], int32_t bits,
-                               const struct fc_pair *pair, bool both, int8_t *outputs)
+                               const struct fc_pair *pair, int32_t left, int8_t *outputs)
 {
     const int32_t twice = (int32_t)((uint32_t)sums[1] << 1);
     const int32_t second = fc_second_output(pair, fc_twice_second(sums[0], sums[1], bits), p->one_sided);
     outputs[0] = (int8_t)fc_first_output(pair, twice, p->one_sided);
-    if (both) {
+    if (left > 1) {
         outputs[1] = (int8_t)second;
     }
 }
@@ -144,7 +144,7 @@ FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p,
         int32_t sums[2] = {pair->mixed_bias, pair->first_bias};
         fc_dot_pair(weights, inputs, fc_fully_connected_blocks_groups(p), sums);
         weights += group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
-        fc_pair_outputs(p, sums, FC_MIXED, pair, left > 1, outputs);
+        fc_pair_outputs(p, sums, FC_MIXED, pair, left, outputs);
     }
 }
 

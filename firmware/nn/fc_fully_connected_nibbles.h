@@ -104,7 +104,7 @@ FC_INLINE void fc_fully_connected_nibbles_row(const struct fc_fully_connected_bl
                            (int32_t)((uint32_t)start + (uint32_t)pair->first_bias)};
         fc_dot_pair_nibbles(weights, inputs, end, sums);
         weights += groups * 4;
-        fc_pair_outputs(p, sums, FC_NIBBLES_MIXED, pair, left > 1, outputs);
+        fc_pair_outputs(p, sums, FC_NIBBLES_MIXED, pair, left, outputs);
     }
 }
 
