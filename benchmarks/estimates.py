@@ -10,6 +10,7 @@ Without arguments: the shipped models, the MLPerf Tiny models where they lie bes
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -106,17 +107,11 @@ def samples_of(model: str, every: bool) -> list[Sample]:
 
 
 def other_sizes() -> dict[str, bytes]:
-    """Networks of the layers and sizes that the others lack."""
+    """Networks of the layers and sizes that the others lack, weights of eight bits and of four."""
     found = {}
-    for side, channels, filters in (
-        (36, 3, 4),
-        (24, 8, 12),
-        (20, 3, 5),
-        (12, 16, 24),
-        (6, 32, 32),
-        (9, 7, 15),
-    ):
-        net = Network(side)
+    sizes = ((36, 3, 4), (24, 8, 12), (20, 3, 5), (12, 16, 24), (6, 32, 32), (9, 7, 15))
+    for (side, channels, filters), bits in itertools.product(sizes, (8, 4)):
+        net = Network(side, largest=(1 << (bits - 1)) - 1)
         source = net.activation(1, side, side, channels)
         x = net.pool(net.conv(source, filters, 3))
         x = net.conv(net.conv(x, filters, 3), filters, 3, depthwise=True)
@@ -129,7 +124,7 @@ def other_sizes() -> dict[str, bytes]:
         x = net.quantize(net.dequantize(net.logistic(net.quantize(x))))
         flat = net.reshape(x, 1, int(np.prod(net.shape(x))))
         x = net.dense(net.dense(net.dense(flat, 3 * filters), side), filters)
-        found[f"sizes_{side}"] = net.finish([source], [net.softmax(x)])
+        found[f"sizes_{side}_{bits}_bits"] = net.finish([source], [net.softmax(x)])
     return found
 
 

@@ -5,6 +5,7 @@
 
 #include "fc_gather.h"
 #include "fc_tile.h"
+#include "fc_tile_nibbles.h"
 
 struct fc_conv_2d_tiles {
     struct fc_view view;
@@ -47,6 +48,13 @@ FC_INLINE int32_t fc_conv_2d_tiles_scratch_size(const struct fc_conv_2d_tiles *p
            fc_conv_2d_tiles_aside(p);
 }
 
+/* The same for weights of four bits: what each tile's sums start from comes first. Twin of
+ * conv_2d_tiles_s4_scratch_bytes. */
+FC_INLINE int32_t fc_conv_2d_tiles_s4_scratch_size(const struct fc_conv_2d_tiles *p)
+{
+    return p->tiles * FC_TILE * (int32_t)sizeof(int32_t) + fc_conv_2d_tiles_scratch_size(p);
+}
+
 /* A pixel of the output, in reading order; of pooled ones, the first of its window. */
 struct fc_pixel {
     int32_t y, x;
@@ -79,20 +87,16 @@ FC_INLINE struct fc_pixel fc_gather_tile(const struct fc_conv_2d_tiles *p, const
     return at;
 }
 
-/* input    as the view tells
- * weights  pairs * (groups * 8 + 4) bytes, mixed (generator/plan/packing.py)
- * channels an entry per pair of channels
- * scratch  fc_conv_2d_tiles_scratch_size bytes, 4-byte aligned
- * output   output_height * output_width * output_channels, or a window's greatest for each; may overlap the
- *          input from below as far as generator/plan/kernels/overlap.py allows */
-FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
-                                   const struct fc_pair *channels, int16_t *scratch, int8_t *output)
+/* `starts` of the tiles are room for what weights of four bits need, NULL for bytes. */
+FC_INLINE void fc_conv_2d_tiles_run(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
+                                    const struct fc_pair *channels, int32_t *starts, int16_t *scratch, int8_t *output)
 {
     const bool pooled = fc_conv_2d_tiles_pooled(p);
     const int32_t groups = fc_view_groups(&p->view), pairs = fc_conv_2d_tiles_pairs(p);
     const int32_t area = p->output_height * p->output_width;
     const int32_t outputs = pooled ? area / FC_TILE : area, per_tile = pooled ? 1 : FC_TILE;
-    const int32_t pair_bytes = groups * 2 * FC_GROUP + (int32_t)sizeof FC_WEIGHTS_END;
+    const int32_t group_bytes = starts == NULL ? 2 * FC_GROUP : FC_GROUP;
+    const int32_t pair_bytes = groups * group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
     const int32_t column_halves = fc_conv_2d_tiles_columns(p);
     int8_t *aside = (int8_t *)scratch + fc_conv_2d_tiles_scratch_size(p) - fc_conv_2d_tiles_aside(p);
     struct fc_pixel at = {0, 0};
@@ -102,6 +106,9 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
         for (int32_t i = 0; i < tiles; i++) {
             const int32_t count = outputs - start - i * per_tile;
             at = fc_gather_tile(p, input, at, count < FC_TILE ? count : FC_TILE, scratch + i * column_halves);
+            if (starts != NULL) {
+                fc_tile_starts(scratch + i * column_halves, groups, starts + i * FC_TILE);
+            }
         }
         for (int32_t pair = 0; pair < pairs; pair += p->block) {
             const int32_t end = pair + p->block < pairs ? pair + p->block : pairs;
@@ -119,7 +126,12 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
                     .skipped = fc_tile_skipped(groups),
                     .end = weights + end * pair_bytes,
                 };
-                fc_tile_s8(&tile, p->one_sided, pooled);
+                if (starts == NULL) {
+                    fc_tile_s8(&tile, p->one_sided, pooled);
+                } else {
+                    const struct fc_tile_nibbles nibbles = {tile, starts + i * FC_TILE};
+                    fc_tile_s4(&nibbles, p->one_sided, pooled);
+                }
                 if (!fits) {
                     const int32_t rest = p->output_channels - 2 * pair, bytes = 2 * (end - pair);
                     for (int32_t j = 0; j < count; j++) {
@@ -130,6 +142,27 @@ FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_
             }
         }
     }
+}
+
+/* input    as the view tells
+ * weights  pairs * (groups * 8 + 4) bytes, mixed (generator/plan/packing.py)
+ * channels an entry per pair of channels
+ * scratch  fc_conv_2d_tiles_scratch_size bytes, 4-byte aligned
+ * output   output_height * output_width * output_channels, or a window's greatest for each; may overlap the
+ *          input from below as far as generator/plan/kernels/overlap.py allows */
+FC_INLINE void fc_conv_2d_tiles_s8(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
+                                   const struct fc_pair *channels, int16_t *scratch, int8_t *output)
+{
+    fc_conv_2d_tiles_run(p, input, weights, channels, NULL, scratch, output);
+}
+
+/* The same with weights of four bits: pairs * (groups * 4 + 4) bytes; fc_conv_2d_tiles_s4_scratch_size bytes of
+ * scratch. */
+FC_INLINE void fc_conv_2d_tiles_s4(const struct fc_conv_2d_tiles *p, const int8_t *input, const int8_t *weights,
+                                   const struct fc_pair *channels, int32_t *scratch, int8_t *output)
+{
+    int16_t *columns = (int16_t *)(scratch + p->tiles * FC_TILE);
+    fc_conv_2d_tiles_run(p, input, weights, channels, scratch, columns, output);
 }
 
 #endif

@@ -96,6 +96,36 @@ FC_INLINE void fc_dot_pair(const int8_t *weights, const int8_t *inputs, int32_t 
     sums[1] = first;
 }
 
+/* Outputs of a block's sums; `bits` as in fc_twice_second. */
+FC_INLINE void fc_block_outputs(const struct fc_fully_connected_blocks *p, const int32_t *sums, int32_t bits,
+                                const struct fc_pair *pair, int8_t *outputs)
+{
+    int32_t results[2 * FC_BLOCK_PAIRS];
+    /* All before any is stored: a store of bytes might change the pairs, for all a compiler knows. */
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
+        const int32_t first = sums[FC_BLOCK_PAIRS + i], second = fc_twice_second(sums[i], first, bits);
+        results[2 * i] = fc_first_output(pair + i, (int32_t)((uint32_t)first << 1), p->one_sided);
+        results[2 * i + 1] = fc_second_output(pair + i, second, p->one_sided);
+    }
+#pragma GCC unroll 8
+    for (int32_t i = 0; i < 2 * FC_BLOCK_PAIRS; i++) {
+        outputs[i] = (int8_t)results[i];
+    }
+}
+
+/* Those of a pair; the second only if that many units are `left`. */
+FC_INLINE void fc_pair_outputs(const struct fc_fully_connected_blocks *p, const int32_t sums[2], int32_t bits,
+                               const struct fc_pair *pair, int32_t left, int8_t *outputs)
+{
+    const int32_t twice = (int32_t)((uint32_t)sums[1] << 1);
+    const int32_t second = fc_second_output(pair, fc_twice_second(sums[0], sums[1], bits), p->one_sided);
+    outputs[0] = (int8_t)fc_first_output(pair, twice, p->one_sided);
+    if (left > 1) {
+        outputs[1] = (int8_t)second;
+    }
+}
+
 /* One row: `inputs` in whole words, one output per unit. */
 FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p, const int8_t *inputs,
                                       const int8_t *weights, const struct fc_pair *pair, int8_t *outputs)
@@ -103,20 +133,10 @@ FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p,
     const int32_t group_bytes = fc_fully_connected_blocks_groups(p) * 2 * FC_GROUP;
     int32_t left = p->units;
     for (; left >= 2 * FC_BLOCK_PAIRS; left -= 2 * FC_BLOCK_PAIRS) {
-        int32_t sums[2 * FC_BLOCK_PAIRS], results[2 * FC_BLOCK_PAIRS];
+        int32_t sums[2 * FC_BLOCK_PAIRS];
         fc_dot_block(weights, inputs, pair, sums);
         weights += FC_BLOCK_PAIRS * group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
-        /* All before any is stored: a store of bytes might change the pairs, for all a compiler knows. */
-#pragma GCC unroll 4
-        for (int32_t i = 0; i < FC_BLOCK_PAIRS; i++) {
-            const int32_t first = sums[FC_BLOCK_PAIRS + i], second = fc_twice_second(sums[i], first);
-            results[2 * i] = fc_first_output(pair + i, (int32_t)((uint32_t)first << 1), p->one_sided);
-            results[2 * i + 1] = fc_second_output(pair + i, second, p->one_sided);
-        }
-#pragma GCC unroll 8
-        for (int32_t i = 0; i < 2 * FC_BLOCK_PAIRS; i++) {
-            outputs[i] = (int8_t)results[i];
-        }
+        fc_block_outputs(p, sums, FC_MIXED, pair, outputs);
         pair += FC_BLOCK_PAIRS;
         outputs += 2 * FC_BLOCK_PAIRS;
     }
@@ -124,12 +144,7 @@ FC_INLINE void fc_fully_connected_row(const struct fc_fully_connected_blocks *p,
         int32_t sums[2] = {pair->mixed_bias, pair->first_bias};
         fc_dot_pair(weights, inputs, fc_fully_connected_blocks_groups(p), sums);
         weights += group_bytes + (int32_t)sizeof FC_WEIGHTS_END;
-        const int32_t twice = (int32_t)((uint32_t)sums[1] << 1);
-        const int32_t second = fc_second_output(pair, fc_twice_second(sums[0], sums[1]), p->one_sided);
-        outputs[0] = (int8_t)fc_first_output(pair, twice, p->one_sided);
-        if (left > 1) {
-            outputs[1] = (int8_t)second;
-        }
+        fc_pair_outputs(p, sums, FC_MIXED, pair, left, outputs);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "fc_elementwise.h"
 #include "fc_fully_connected.h"
 #include "fc_fully_connected_blocks.h"
+#include "fc_fully_connected_nibbles.h"
 #include "fc_functions_16.h"
 #include "fc_layers_16.h"
 #include "fc_log_softmax.h"

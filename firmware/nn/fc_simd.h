@@ -207,6 +207,20 @@ FC_INLINE uint32_t fc_max_bytes(uint32_t a, uint32_t b)
 /* The smaller of each; complements are ordered the other way round. */
 FC_INLINE uint32_t fc_min_bytes(uint32_t a, uint32_t b) { return ~fc_max_bytes(~a, ~b); }
 
+/* Subtracts bytes without borrow between them. */
+FC_INLINE uint32_t fc_sub_bytes(uint32_t a, uint32_t b)
+{
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t bytes;
+    /* The intrinsic of GCC 12 does not compile under -Wsign-conversion. */
+    __asm__("usub8 %0, %1, %2" : "=r"(bytes) : "r"(a), "r"(b));
+    return bytes;
+#else
+    const uint32_t signs = UINT32_C(0x80808080);
+    return ((a | signs) - (b & ~signs)) ^ ((a ^ ~b) & signs);
+#endif
+}
+
 /* Adds halves without carry between them. */
 FC_INLINE uint32_t fc_add_halves(uint32_t a, uint32_t b)
 {

@@ -23,7 +23,7 @@
 struct fc_pair {
     int32_t first_mantissa, first_shift, first_rounding;
     int32_t second_mantissa, second_shift, second_rounding;
-    int32_t mixed_bias; /* 256 * second + first, wrapping */
+    int32_t mixed_bias; /* 256 * second + first, or 16 * second + first (fc_nibbles.h), wrapping */
     int32_t first_bias;
 };
 
@@ -44,10 +44,12 @@ FC_INLINE int32_t fc_tile_skipped(int32_t groups)
     return FC_TILE_LADDER - 1 - (groups - 1) % FC_TILE_LADDER;
 }
 
-/* Twice the second channel's sum. */
-FC_INLINE int32_t fc_twice_second(int32_t mixed, int32_t first)
+#define FC_MIXED 8 /* bits that the second channel's weights lie above the first one's */
+
+/* Twice the second channel's sum, which lies `bits` above the first one's. */
+FC_INLINE int32_t fc_twice_second(int32_t mixed, int32_t first, int32_t bits)
 {
-    return (int32_t)((uint32_t)mixed - (uint32_t)first) >> 7;
+    return (int32_t)((uint32_t)mixed - (uint32_t)first) >> (bits - 1);
 }
 
 /* int8 outputs of twice the sums. */
@@ -80,12 +82,12 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
     "smlad r9, r3, lr, r9; ldr lr, [r1, #28]; smlad r6, r2, r12, r6; smlad r10, r3, r12, r10\n"              \
     "ldr r12, [r1, #32]!; smlad r7, r2, lr, r7; ldr r2, [r0, #8]!; smlad r11, r3, lr, r11; ldr lr, [r1, #4]\n"
 
-/* Sums into outputs, and on to the next pair. r2 becomes the end. */
+/* Sums into outputs, and on to the next pair. r2 becomes the end. `twice`: FC_MIXED - 1. */
 #define FC_TILE_SCALE_ONE_SIDED                                                                              \
     "ldr r3, [sp, #4]; sub r4, r4, r8; sub r5, r5, r9; add r8, r8, r8; ldrd r1, r2, [r3]; ldr r12, [r3, #8]\n"\
-    "sub r6, r6, r10; add r10, r10, r10; asr r5, r5, #7; smmlar r10, r10, r1, r12; sub r7, r7, r11\n"        \
-    "add r11, r11, r11; asr r7, r7, #7; asr r4, r4, #7; add r9, r9, r9; asr r10, r10, r2\n"                  \
-    "smmlar r9, r9, r1, r12; asr r6, r6, #7; smmlar r8, r8, r1, r12; smmlar r11, r11, r1, r12\n"             \
+    "sub r6, r6, r10; add r10, r10, r10; asr r5, r5, #twice; smmlar r10, r10, r1, r12; sub r7, r7, r11\n"        \
+    "add r11, r11, r11; asr r7, r7, #twice; asr r4, r4, #twice; add r9, r9, r9; asr r10, r10, r2\n"                  \
+    "smmlar r9, r9, r1, r12; asr r6, r6, #twice; smmlar r8, r8, r1, r12; smmlar r11, r11, r1, r12\n"             \
     "asr r9, r9, r2; asr r8, r8, r2; add r0, r0, #4; asr r11, r11, r2; ldr r12, [r3, #20]\n"                 \
     "ldrd r1, r2, [r3, #12]; ssat r9, #8, r9; ssat r11, #8, r11; ssat r10, #8, r10; ssat r8, #8, r8\n"       \
     "smmlar r6, r6, r1, r12; smmlar r5, r5, r1, r12; add r3, r3, #32; asr r6, r6, r2\n"                      \
@@ -97,8 +99,8 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
 
 #define FC_TILE_SCALE                                                                                        \
     "ldr r3, [sp, #4]; sub r4, r4, r8; sub r6, r6, r10; add r8, r8, r8; sub r5, r5, r9; sub r7, r7, r11\n"   \
-    "add r0, r0, #4; asr r5, r5, #7; ldrd r1, r2, [r3]; asr r7, r7, #7; ldr r12, [r3, #8]\n"                 \
-    "add r10, r10, r10; asr r6, r6, #7; asr r4, r4, #7; add r9, r9, r9; add r11, r11, r11\n"                 \
+    "add r0, r0, #4; asr r5, r5, #twice; ldrd r1, r2, [r3]; asr r7, r7, #twice; ldr r12, [r3, #8]\n"                 \
+    "add r10, r10, r10; asr r6, r6, #twice; asr r4, r4, #twice; add r9, r9, r9; add r11, r11, r11\n"                 \
     "add lr, r12, r8, asr #31; smmlar r8, r8, r1, lr; add lr, r12, r9, asr #31; smmlar r9, r9, r1, lr\n"     \
     "add lr, r12, r10, asr #31; smmlar r10, r10, r1, lr; add lr, r12, r11, asr #31; smmlar r11, r11, r1, lr\n"\
     "asr r8, r8, r2; ssat r8, #8, r8; asr r11, r11, r2; asr r9, r9, r2; ldr r12, [r3, #20]\n"                \
@@ -117,7 +119,7 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
     "cmp r10, r11; it lt; movlt r10, r11; ldr r3, [sp, #4]; cmp r4, r5; it lt; movlt r4, r5\n"               \
     "ldrd r1, r2, [r3]; cmp r6, r7; it lt; movlt r6, r7; cmp r8, r10; it lt; movlt r8, r10; add r8, r8, r8\n"\
     "add r0, r0, #4; ldr r12, [r3, #8]; smmlar r8, r8, r1, r12; cmp r4, r6; it lt; movlt r4, r6\n"           \
-    "asr r8, r8, r2; ldrd r1, r2, [r3, #12]; ldr r12, [r3, #20]; asr r4, r4, #7; smmlar r4, r4, r1, r12\n"   \
+    "asr r8, r8, r2; ldrd r1, r2, [r3, #12]; ldr r12, [r3, #20]; asr r4, r4, #twice; smmlar r4, r4, r1, r12\n"   \
     "ssat r8, #8, r8; add r3, r3, #32; str r3, [sp, #4]; ldr r3, [sp, #8]; asr r4, r4, r2\n"                 \
     "ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24; strh r8, [r3]; add r3, r3, #2\n"               \
     "str r3, [sp, #8]\n"
@@ -127,34 +129,42 @@ FC_INLINE int32_t fc_second_output(const struct fc_pair *pair, int32_t twice, bo
     "cmp r10, r11; it lt; movlt r10, r11; sub r7, r7, r11; cmp r4, r5; it lt; movlt r4, r5\n"                \
     "ldrd r1, r2, [r3]; cmp r6, r7; it lt; movlt r6, r7; add r0, r0, #4; ldr r12, [r3, #8]; cmp r8, r10\n"   \
     "it lt; movlt r8, r10; add r8, r8, r8; cmp r4, r6; it lt; movlt r4, r6; add lr, r12, r8, asr #31\n"      \
-    "smmlar r8, r8, r1, lr; asr r4, r4, #7; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]\n"    \
+    "smmlar r8, r8, r1, lr; asr r4, r4, #twice; ldr r12, [r3, #20]; asr r8, r8, r2; ldrd r1, r2, [r3, #12]\n"    \
     "add r3, r3, #32; add lr, r12, r4, asr #31; smmlar r4, r4, r1, lr; ssat r8, #8, r8; str r3, [sp, #4]\n"  \
     "ldr r3, [sp, #8]; asr r4, r4, r2; ldr r2, [sp, #20]; ssat r4, #8, r4; bfi r8, r4, #8, #24\n"            \
     "strh r8, [r3]; add r3, r3, #2; str r3, [sp, #8]\n"
 
-#define FC_TILE_FUNCTION(name, scale)                                                                        \
-    __attribute__((naked, noinline, unused)) static void name(                                               \
-        __attribute__((unused)) const struct fc_tile *tile)                                                  \
+/* What a pair of channels begins with. */
+#define FC_TILE_START                                                                                        \
+    "ldrd r1, r3, [sp]; ldrd r4, r8, [r3, #24]; ldrd r12, lr, [r1]\n"                                        \
+    "ldr r3, [sp, #16]; mov r6, r4; mov r11, r8; mov r7, r4; mov r5, r4\n"                                   \
+    "mov r9, r8; mov r10, r8; ldr r2, [r0]\n"
+
+/* `last` and `pushed`: register and bytes of what `type` holds; `halfwords`: code of a group; `ahead`: what asks
+ * for weights if groups do not. */
+#define FC_TILE_FUNCTION(name, type, last, pushed, shift, start, halfwords, group, ahead, scale)             \
+    __attribute__((naked, noinline, unused)) static void name(__attribute__((unused)) const struct type *tile) \
     {                                                                                                        \
-        __asm__ volatile("push {r4-r11, lr}\n"                                                               \
-                         "ldmia r0, {r0-r6}\n"                                                               \
-                         "push {r1-r6}\n" /* columns, pairs, output, stride, skipped, end */                 \
-                         "1: ldrd r1, r3, [sp]; ldrd r4, r8, [r3, #24]; ldrd r12, lr, [r1]\n"                \
-                         "ldr r3, [sp, #16]; mov r6, r4; mov r11, r8; mov r7, r4; mov r5, r4\n"              \
-                         "mov r9, r8; mov r10, r8; ldr r2, [r0]; tbh [pc, r3, lsl #1]\n"                     \
-                         "4: .set skipped, 0\n .rept 16\n .short (2f - 4b) / 2 + 57 * skipped\n"             \
+        __asm__ volatile(".set twice, " shift "\n"                                                           \
+                         "push {r4-r11, lr}\n"                                                               \
+                         "ldmia r0, {r0-" last "}\n"                                                         \
+                         "push {r1-" last "}\n" /* columns, pairs, output, stride, skipped, end */           \
+                         "1: " start "tbh [pc, r3, lsl #1]\n"                                                \
+                         "4: .set skipped, 0\n .rept 16\n .short (2f - 4b) / 2 + " halfwords " * skipped\n"  \
                          ".set skipped, skipped + 1\n .endr\n"                                               \
-                         "2: .rept 16\n" FC_TILE_GROUP ".endr\n"                                             \
+                         "2: .rept 16\n" group ".endr\n"                                                     \
                          "cmp r2, #0x80008000\n" /* FC_WEIGHTS_END */                                        \
-                         "bne 2b\n" scale                                                                    \
+                         ahead "bne 2b\n" scale                                                              \
                          "cmp r0, r2; bne 1b\n"                                                              \
-                         "add sp, sp, #24\n"                                                                 \
+                         "add sp, sp, #" pushed "\n"                                                         \
                          "pop {r4-r11, pc}\n");                                                              \
     }
-FC_TILE_FUNCTION(fc_tile_one_sided, FC_TILE_SCALE_ONE_SIDED)
-FC_TILE_FUNCTION(fc_tile_two_sided, FC_TILE_SCALE)
-FC_TILE_FUNCTION(fc_tile_max_one_sided, FC_TILE_MAX_SCALE_ONE_SIDED)
-FC_TILE_FUNCTION(fc_tile_max_two_sided, FC_TILE_MAX_SCALE)
+#define FC_TILE_BYTES(name, scale)                                                                           \
+    FC_TILE_FUNCTION(name, fc_tile, "r6", "24", "7", FC_TILE_START, "57", FC_TILE_GROUP, "", scale)
+FC_TILE_BYTES(fc_tile_one_sided, FC_TILE_SCALE_ONE_SIDED)
+FC_TILE_BYTES(fc_tile_two_sided, FC_TILE_SCALE)
+FC_TILE_BYTES(fc_tile_max_one_sided, FC_TILE_MAX_SCALE_ONE_SIDED)
+FC_TILE_BYTES(fc_tile_max_two_sided, FC_TILE_MAX_SCALE)
 
 /* Outputs of all pairs and columns; or, `greatest`, of the greatest of the four columns. */
 FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool greatest)
@@ -166,6 +176,24 @@ FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool great
     }
 }
 #else
+/* Sums of a pair's four columns into outputs. */
+FC_INLINE void fc_tile_outputs(const struct fc_tile *tile, const struct fc_pair *pair, int32_t mixed[FC_TILE],
+                               int32_t first[FC_TILE], int32_t bits, bool one_sided, bool greatest, int8_t *output)
+{
+    for (int32_t i = 0; i < FC_TILE; i++) {
+        mixed[i] = fc_twice_second(mixed[i], first[i], bits);
+        first[i] = (int32_t)((uint32_t)first[i] << 1);
+        if (greatest) {
+            first[0] = first[i] > first[0] ? first[i] : first[0];
+            mixed[0] = mixed[i] > mixed[0] ? mixed[i] : mixed[0];
+        }
+    }
+    for (int32_t i = 0; i < (greatest ? 1 : FC_TILE); i++) {
+        output[i * tile->stride] = (int8_t)fc_first_output(pair, first[i], one_sided);
+        output[i * tile->stride + 1] = (int8_t)fc_second_output(pair, mixed[i], one_sided);
+    }
+}
+
 FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool greatest)
 {
     const int8_t *weights = tile->weights;
@@ -186,18 +214,7 @@ FC_INLINE void fc_tile_s8(const struct fc_tile *tile, bool one_sided, bool great
             }
         }
         weights += sizeof FC_WEIGHTS_END;
-        for (int32_t i = 0; i < FC_TILE; i++) {
-            mixed[i] = fc_twice_second(mixed[i], first[i]);
-            first[i] = (int32_t)((uint32_t)first[i] << 1);
-            if (greatest) {
-                first[0] = first[i] > first[0] ? first[i] : first[0];
-                mixed[0] = mixed[i] > mixed[0] ? mixed[i] : mixed[0];
-            }
-        }
-        for (int32_t i = 0; i < (greatest ? 1 : FC_TILE); i++) {
-            output[i * tile->stride] = (int8_t)fc_first_output(pair, first[i], one_sided);
-            output[i * tile->stride + 1] = (int8_t)fc_second_output(pair, mixed[i], one_sided);
-        }
+        fc_tile_outputs(tile, pair, mixed, first, FC_MIXED, one_sided, greatest, output);
     }
 }
 #endif

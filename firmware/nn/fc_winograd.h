@@ -297,16 +297,16 @@ fc_winograd_transform_group(const struct fc_winograd *p, const int8_t *input, in
     }
 }
 
-/* The convolution; of `stored` (transformed) and `kernels` (not) one is NULL. */
-FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input, const uint32_t *stored,
-                               const int8_t *kernels, const struct fc_down_channel *table, int32_t *scratch,
-                               int8_t *output)
+/* The convolution; `how` tells what `weights` points at. */
+FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input, const void *weights,
+                               enum fc_winograd_weights how, const struct fc_down_channel *table,
+                               int32_t *scratch, int8_t *output)
 {
     const int32_t tiles = fc_winograd_tiles(p);
     const int32_t channels = p->output_channels, pair_words = fc_winograd_pair_words(p);
-    uint32_t *transformed = (uint32_t *)(scratch + FC_WINOGRAD_SUMS);
+    uint32_t *transformed = (uint32_t *)(scratch + fc_winograd_sums_words(p, how));
     uint32_t *columns = (uint32_t *)scratch;
-    uint32_t *inputs = columns + fc_winograd_front_words(p, stored != NULL);
+    uint32_t *inputs = columns + fc_winograd_front_words(p, how);
     int32_t *places = (int32_t *)(inputs + p->group / FC_WINOGRAD_PAIR * pair_words);
     int8_t *padding = (int8_t *)(places + 4 * p->group);
     memset(padding, p->input_zero_point, (size_t)p->input_channels);
@@ -315,11 +315,14 @@ FC_INLINE void fc_winograd_run(const struct fc_winograd *p, const int8_t *input,
         fc_winograd_transform_group(p, input, first, count, padding, columns, inputs, places);
         for (int32_t channel = 0; channel < channels; channel += FC_WINOGRAD_CHANNELS) {
             const uint32_t *block = transformed;
-            if (stored != NULL) {
-                block = stored + channel / FC_WINOGRAD_CHANNELS * fc_winograd_block_words(p);
+            if (how == FC_WINOGRAD_STORED) {
+                block = (const uint32_t *)weights + channel / FC_WINOGRAD_CHANNELS * fc_winograd_block_words(p);
+            } else if (how == FC_WINOGRAD_COMPACT) {
+                fc_winograd_transform_weights((const int8_t *)weights + channel * 9 * p->input_channels,
+                                              p->input_channels, transformed);
             } else {
-                fc_winograd_transform_weights(kernels + channel * 9 * p->input_channels, p->input_channels,
-                                              transformed);
+                fc_winograd_transform_nibbles(p, (const uint32_t *)weights + channel * fc_winograd_packed_words(p),
+                                              (uint32_t *)scratch, transformed);
             }
             const int32_t left = channels - channel;
             for (int32_t tile = 0; tile < count; tile += FC_WINOGRAD_PAIR) {
@@ -343,7 +346,7 @@ FC_INLINE void fc_conv_2d_winograd_s8(const struct fc_winograd *p, const int8_t 
                                       const uint32_t *weights, const struct fc_down_channel *table,
                                       int32_t *scratch, int8_t *output)
 {
-    fc_winograd_run(p, input, weights, NULL, table, scratch, output);
+    fc_winograd_run(p, input, weights, FC_WINOGRAD_STORED, table, scratch, output);
 }
 
 /* The same from untransformed weights, a quarter of the bytes: four kernels at a time are transformed, once
@@ -352,7 +355,15 @@ FC_INLINE void fc_conv_2d_winograd_compact_s8(const struct fc_winograd *p, const
                                               const int8_t *weights, const struct fc_down_channel *table,
                                               int32_t *scratch, int8_t *output)
 {
-    fc_winograd_run(p, input, NULL, weights, table, scratch, output);
+    fc_winograd_run(p, input, weights, FC_WINOGRAD_COMPACT, table, scratch, output);
+}
+
+/* The same from weights of four bits: ceil(output_channels / 4) * 4 * fc_winograd_packed_words words. */
+FC_INLINE void fc_conv_2d_winograd_compact_s4(const struct fc_winograd *p, const int8_t *input,
+                                              const uint32_t *weights, const struct fc_down_channel *table,
+                                              int32_t *scratch, int8_t *output)
+{
+    fc_winograd_run(p, input, weights, FC_WINOGRAD_NIBBLES, table, scratch, output);
 }
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "fc_nibbles.h"
 #include "fc_winograd_products.h"
 
 struct fc_winograd {
@@ -40,21 +41,42 @@ FC_INLINE int32_t fc_winograd_block_words(const struct fc_winograd *p)
  * the TCM and can be loaded together. */
 FC_INLINE int32_t fc_winograd_column_words(int32_t channels) { return 2 * channels + 1; }
 
+/* How weights come. */
+enum fc_winograd_weights {
+    FC_WINOGRAD_STORED,  /* transformed */
+    FC_WINOGRAD_COMPACT, /* int8 */
+    FC_WINOGRAD_NIBBLES  /* four bits (fc_nibbles.h) */
+};
+
+/* Words of an output channel's kernel as nibbles. */
+FC_INLINE int32_t fc_winograd_packed_words(const struct fc_winograd *p)
+{
+    return (9 * p->input_channels + 7) / 8;
+}
+
+/* Words of `scratch` for sums; a kernel is unpacked there before there are any. */
+FC_INLINE int32_t fc_winograd_sums_words(const struct fc_winograd *p, enum fc_winograd_weights weights)
+{
+    const int32_t unpacked = weights == FC_WINOGRAD_NIBBLES ? 2 * fc_winograd_packed_words(p) : 0;
+    return unpacked > FC_WINOGRAD_SUMS ? unpacked : FC_WINOGRAD_SUMS;
+}
+
 /* Words of `scratch` in front of the transformed tiles: sums and, if they are transformed here, four kernels.
  * Four half transformed columns of pixels, which are done with before the first product, take the same place. */
-FC_INLINE int32_t fc_winograd_front_words(const struct fc_winograd *p, bool stored)
+FC_INLINE int32_t fc_winograd_front_words(const struct fc_winograd *p, enum fc_winograd_weights weights)
 {
     const int32_t columns = 4 * fc_winograd_column_words(p->input_channels);
-    const int32_t products = FC_WINOGRAD_SUMS + (stored ? 0 : fc_winograd_block_words(p));
+    const int32_t kernels = weights == FC_WINOGRAD_STORED ? 0 : fc_winograd_block_words(p);
+    const int32_t products = fc_winograd_sums_words(p, weights) + kernels;
     return columns > products ? columns : products;
 }
 
 /* Bytes of `scratch` below: those, transformed tiles, places of outputs, a pixel of padding. Twin of
  * winograd_scratch_bytes in generator/plan. */
-FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, bool stored)
+FC_INLINE int32_t fc_winograd_scratch_size(const struct fc_winograd *p, enum fc_winograd_weights weights)
 {
     const int32_t tiles = p->group / FC_WINOGRAD_PAIR * fc_winograd_pair_words(p);
-    return (fc_winograd_front_words(p, stored) + tiles + 4 * p->group) * 4 + p->input_channels;
+    return (fc_winograd_front_words(p, weights) + tiles + 4 * p->group) * 4 + p->input_channels;
 }
 
 struct fc_winograd_line {
@@ -230,12 +252,29 @@ FC_INLINE void fc_winograd_transform_weights_half(const int8_t *weights, int32_t
     }
 }
 
+/* The same for all input channels of an output channel. */
+FC_INLINE void fc_winograd_transform_kernel(const int8_t *weights, int32_t channels, uint32_t *to)
+{
+    fc_winograd_transform_weights_half(weights, channels, false, to);
+    fc_winograd_transform_weights_half(weights, channels, true, to + FC_WINOGRAD_CHANNELS);
+}
+
 FC_INLINE void fc_winograd_transform_weights(const int8_t *weights, int32_t channels, uint32_t *to)
 {
     for (int32_t i = 0; i < FC_WINOGRAD_CHANNELS; i++) {
-        fc_winograd_transform_weights_half(weights, channels, false, to + i);
-        fc_winograd_transform_weights_half(weights, channels, true, to + i + FC_WINOGRAD_CHANNELS);
+        fc_winograd_transform_kernel(weights, channels, to + i);
         weights += 9 * channels;
+    }
+}
+
+/* The same for weights of four bits; `unpacked` holds 2 * fc_winograd_packed_words words. */
+FC_INLINE void fc_winograd_transform_nibbles(const struct fc_winograd *p, const uint32_t *packed,
+                                             uint32_t *unpacked, uint32_t *to)
+{
+    for (int32_t i = 0; i < FC_WINOGRAD_CHANNELS; i++) {
+        fc_unpack_nibbles(packed, fc_winograd_packed_words(p), unpacked);
+        fc_winograd_transform_kernel((const int8_t *)unpacked, p->input_channels, to + i);
+        packed += fc_winograd_packed_words(p);
     }
 }
 

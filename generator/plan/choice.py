@@ -1,7 +1,8 @@
 """Which kernel runs each step: the plan that costs least when bytes are worth cycles (goal.py).
 
-Starts from the choice that needs the least memory, then takes the change that gains most, one at a time,
-until none gains: a faster kernel, more pixels gathered at once so that weights are read less often.
+Starts from the choice that needs the least memory, the least flash where that one exceeds its budget, then
+takes the change that gains most, one at a time, until none gains: a faster kernel, more pixels gathered at
+once so that weights are read less often.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def choose(graph: Graph, drafts: Sequence[Draft], memories: Memories, goal: Goal
     """Deterministic."""
     options = [[_price(graph, draft, c, memories) for c in (draft.chosen, *draft.losers)] for draft in drafts]
     layouts = Layouts(graph)
-    picked = [own.index(min(own, key=lambda option: _leanness(option, goal))) for own in options]
+    picked = _leanest(options, flash_first=goal.optimize == "flash")
+    if goal.flash_bytes is not None and _flash_bytes(options, picked) + _FIRMWARE_BYTES > goal.flash_bytes:
+        picked = _leanest(options, flash_first=True)
     current = layouts.best(_with(drafts, options, picked))
     while True:
         found = None
@@ -78,9 +81,16 @@ def _price(graph: Graph, draft: Draft, candidate: Candidate, memories: Memories)
     return Option(candidate, candidate.estimated_cycles + stall, size_bytes, candidate.scratch_bytes + beside)
 
 
-def _leanness(option: Option, goal: Goal) -> tuple[float, ...]:
-    bytes_first = (option.step_bytes, option.flash_bytes)
-    return (*(reversed(bytes_first) if goal.optimize == "flash" else bytes_first), option.cycles)
+def _leanest(options: Sequence[Sequence[Option]], *, flash_first: bool) -> list[int]:
+    def leanness(option: Option) -> tuple[float, ...]:
+        bytes_first = (option.step_bytes, option.flash_bytes)
+        return (*(reversed(bytes_first) if flash_first else bytes_first), option.cycles)
+
+    return [own.index(min(own, key=leanness)) for own in options]
+
+
+def _flash_bytes(options: Sequence[Sequence[Option]], picked: Sequence[int]) -> int:
+    return sum(own[pick].flash_bytes for own, pick in zip(options, picked, strict=True))
 
 
 def _with(drafts: Sequence[Draft], options: Sequence[Sequence[Option]], picked: Sequence[int]) -> list[Draft]:
@@ -108,7 +118,7 @@ def _best_change(
     ``hopeful`` guesses that the arena does not grow, else it grows by what is more than its free bytes.
     """
     arena_bytes = current.packing.size_bytes
-    flash_bytes = sum(own[pick].flash_bytes for own, pick in zip(options, picked, strict=True))
+    flash_bytes = _flash_bytes(options, picked)
     guesses = []
     for step, (own, pick) in enumerate(zip(options, picked, strict=True)):
         room = arena_bytes - current.occupied_bytes[step]

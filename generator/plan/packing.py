@@ -67,17 +67,66 @@ def pack_mixed_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
     words = _mixed_words(weights)
     if words is None:
         return None
-    pairs = words.reshape(-(-len(weights) // 2), -1)
-    blocked = len(weights) // (2 * BLOCK_PAIRS) * BLOCK_PAIRS
+    blocks, pairs = _in_blocks(words, len(weights))
+    return np.concatenate([_ended(blocks), _ended(pairs)])
+
+
+def fit_nibbles(weights: NDArray[np.int8]) -> bool:
+    """Whether four bits hold all of them."""
+    return bool(weights.size) and weights.min() >= -8 and weights.max() <= 7
+
+
+def nibbles(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Bytes of two weights each (firmware/nn/fc_nibbles.h)."""
+    packed: NDArray[np.int8] = second * np.int8(16) + first + np.int8(8)
+    return packed
+
+
+def pack_nibble_pairs(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """(channels, depth) into pairs of channels, a byte for an element of both; a word ends each pair.
+
+    None if four bits do not hold them or they could be taken for that word.
+    """
+    if not fit_nibbles(weights):
+        return None
+    words = _nibble_words(_words_of_pairs(weights)).reshape(-(-len(weights) // 2), -1)
+    return None if (words == WEIGHTS_END).any() else _ended(words)
+
+
+def pack_nibble_blocks(weights: NDArray[np.int8]) -> NDArray[np.int8] | None:
+    """In the order of :func:`pack_mixed_blocks` without ends; a margin that the kernel reads but ignores.
+
+    None if four bits do not hold them.
+    """
+    if not fit_nibbles(weights):
+        return None
+    ordered = np.concatenate([p.reshape(-1) for p in _in_blocks(_words_of_pairs(weights), len(weights))])
+    return np.concatenate([_nibble_words(ordered).view(np.int8), np.zeros(WEIGHTS_MARGIN_BYTES, np.int8)])
+
+
+def _nibble_words(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Two words of two products of two channels as one: the first in its even bytes."""
+    products = words.view(np.int8).reshape(-1, 2, 2, 2)  # words, halves, channels
+    packed = nibbles(products[..., 0], products[..., 1]).transpose(0, 2, 1)
+    return np.ascontiguousarray(packed).reshape(-1).view("<u4")
+
+
+def _in_blocks(words: NDArray[np.uint32], channels: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """A row for each four whole pairs, their words alternating, and one for each pair that is left."""
+    pairs = words.reshape(-(-channels // 2), -1)
+    blocked = channels // (2 * BLOCK_PAIRS) * BLOCK_PAIRS
     blocks = pairs[:blocked].reshape(-1, BLOCK_PAIRS, pairs.shape[1]).transpose(0, 2, 1)
-    return np.concatenate(
-        [_ended(blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1])), _ended(pairs[blocked:])]
-    )
+    return blocks.reshape(len(blocks), BLOCK_PAIRS * pairs.shape[1]), pairs[blocked:]
+
+
+def _words_of_pairs(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """Those of :func:`pack_pairs`, without its margin."""
+    return pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].view("<u4")
 
 
 def _mixed_words(weights: NDArray[np.int8]) -> NDArray[np.uint32] | None:
     """All words of all pairs, flat."""
-    halves = pack_pairs(weights)[:-WEIGHTS_MARGIN_BYTES].reshape(-1, 2).astype(np.int32)
+    halves = _words_of_pairs(weights).view(np.int8).reshape(-1, 2).astype(np.int32)
     mixed = halves[:, 0] + 256 * halves[:, 1]
     if mixed.size and mixed.min() <= -(1 << 15):
         return None

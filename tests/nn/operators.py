@@ -488,25 +488,29 @@ def _packed(values: np.ndarray) -> np.ndarray:
 @st.composite
 def weights_of_4_bits(draw: st.DrawFn, name: str) -> Make:
     dense, depthwise = name == "FULLY_CONNECTED", name == "DEPTHWISE_CONV_2D"
-    channels = draw(st.sampled_from([1, 3, 4, 8, 12]))
-    filters = channels if depthwise else draw(st.integers(1, 7))
+    channels = draw(st.integers(1, 70) if dense else st.sampled_from([1, 3, 4, 8, 12, 20]))
+    filters = channels if depthwise else draw(st.integers(1, 27 if dense else 9))
+    rows = draw(st.integers(1, 3)) if dense else 1
     kernel = () if dense else (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     size = () if dense else (draw(st.integers(3, 6)), draw(st.integers(3, 6)))
+    biased = draw(st.booleans())
     per_channel = not dense and draw(st.booleans())  # TFLM refuses it for FULLY_CONNECTED
     points, activation = (draw(zero_points), draw(zero_points)), draw(activations)
-    output_scale = draw(st.sampled_from([0.0004, 0.005]))
+    output_scale = draw(st.sampled_from([0.0004, 0.005, 0.05]))
 
     def make(rng: np.random.Generator) -> bytes:
         model = ModelBuilder()
-        source = model.tensor((1, *size, channels), scale=0.02, zero_point=points[0])
+        source = model.tensor((rows, *size, channels), scale=0.02, zero_point=points[0])
         shape = (1, *kernel, filters) if depthwise else (filters, *kernel, channels)
         values = rng.integers(-8, 8, shape).astype(np.int8)
         scales = random_scales(rng, filters if per_channel else 1)
         weights = model.tensor(shape, "int4", scale=scales, axis=3 if depthwise else 0, data=_packed(values))
-        biases = rng.integers(-2000, 2001, filters).astype(np.int32)
-        bias = model.tensor((filters,), "int32", scale=[0.02 * s for s in scales], data=biases)
+        inputs = [source, weights]
+        if biased:
+            biases = rng.integers(-2000, 2001, filters).astype(np.int32)
+            inputs.append(model.tensor((filters,), "int32", scale=[0.02 * s for s in scales], data=biases))
         result = [n - k + 1 for n, k in zip(size, kernel, strict=True)]
-        output = model.tensor((1, *result, filters), scale=output_scale, zero_point=points[1])
+        output = model.tensor((rows, *result, filters), scale=output_scale, zero_point=points[1])
         kind = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D"}.get(name, "FullyConnected")
         table = options(kind, fusedActivationFunction=activation)
         if not dense:
@@ -514,7 +518,7 @@ def weights_of_4_bits(draw: st.DrawFn, name: str) -> Make:
             table.strideH = table.strideW = table.dilationHFactor = table.dilationWFactor = 1
         if depthwise:
             table.depthMultiplier = 1
-        model.operator(name, [source, weights, bias], [output], table)
+        model.operator(name, inputs, [output], table)
         return model.finish([source], [output])
 
     return make

@@ -19,11 +19,13 @@ FLAGS = (["-O0"], ["-Os"], ["-O3"], ["-O2", "-fno-omit-frame-pointer"], ["-O1", 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 @pytest.mark.parametrize("pool", [None, (2, 2)])
 @pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("largest", [127, 7])
 def test_convolution_compiles(
-    flags: list[str], pool: tuple[int, int] | None, channels: int, tmp_path: Path
+    flags: list[str], pool: tuple[int, int] | None, channels: int, largest: int, tmp_path: Path
 ) -> None:
+    rng = np.random.default_rng(0)
     model = models.convolution(
-        np.random.default_rng(0),
+        rng,
         depthwise=False,
         height=9,
         width=9,
@@ -31,6 +33,7 @@ def test_convolution_compiles(
         filters=5,
         kernel=(3, 3),
         pool=pool,
+        weights=rng.integers(-largest, largest + 1, (5, 3, 3, channels)).astype(np.int8),
     )
     _, cases = cases_of(model, [])
     assert len(cases) > 1
@@ -39,17 +42,18 @@ def test_convolution_compiles(
 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
-def test_planes_addition_and_pooling_compile(flags: list[str], tmp_path: Path) -> None:
+def test_other_kernels_compile(flags: list[str], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     shape = {"height": 9, "width": 9, "channels": 5}
     networks = [
         models.convolution(rng, depthwise=True, filters=5, kernel=(3, 3), **shape),
+        models.fully_connected(rng, rows=1, depth=9, units=9, weights=np.full((9, 9), 7, np.int8)),
         models.add(9, (0.0517, 0.0293, 0.0611), (1, 2, 3)),
         *(models.pool(kind=k, window=(2, 2), stride=(2, 2), same=False, **shape) for k in ("MAX", "AVERAGE")),
     ]
     for model in networks:
-        _, cases = cases_of(model, [])
-        _compiles(cases[0].candidate, flags, tmp_path)
+        for case in {case.candidate.function: case for case in cases_of(model, [])[1]}.values():
+            _compiles(case.candidate, flags, tmp_path)
 
 
 def _compiles(candidate: Candidate, flags: list[str], folder: Path) -> None:

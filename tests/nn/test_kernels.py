@@ -4,6 +4,8 @@ integers, and TFLM. All equal to the bit, over random shapes, quantizations and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -332,8 +334,94 @@ def test_sums_at_the_bound_of_mixed_channels(
     check_model(model, constant(127), rng, where, bench)
 
 
+def _kernels(model: bytes) -> set[str]:
+    return {case.candidate.name for case in cases_of(model, [])[1]}
+
+
+@pytest.mark.parametrize("values", [range(-8, 8), (-1, 1)], ids=["nibbles", "signs"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_units_of_small_weights(values: Sequence[int], bias: bool, where: str, bench: KernelBench) -> None:
+    """Whole blocks, pairs and units that are left, any depth, rows; int8 in the file."""
+    rng = np.random.default_rng(10)
+    for rows, depth, units in ((1, 512, 16), (2, 7, 21), (3, 12, 9), (1, 1, 1), (1, 64, 8), (2, 33, 7)):
+        model = models.fully_connected(
+            rng,
+            rows=rows,
+            depth=depth,
+            units=units,
+            bias=bias,
+            zero_points=(-128, 3),
+            output_scale=0.5,
+            weights=rng.choice(values, (units, depth)).astype(np.int8),
+        )
+        assert "fully_connected_blocks_s4" in _kernels(model)
+        check_model(model, random_inputs, rng, where, bench)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3)])
 @pytest.mark.parametrize("pool", [None, (2, 2)])
-def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: KernelBench) -> None:
+def test_convolutions_of_small_weights(
+    kernel: tuple[int, int], pool: tuple[int, int] | None, where: str, bench: KernelBench
+) -> None:
+    rng = np.random.default_rng(11)
+    for channels, filters in ((4, 6), (3, 5), (20, 9), (72, 4)):
+        model = models.convolution(
+            rng,
+            depthwise=False,
+            height=7,
+            width=6,
+            channels=channels,
+            filters=filters,
+            kernel=kernel,
+            same=True,
+            pool=pool,
+            bias=channels != 3,
+            zero_points=(-128, -128),
+            activation=1,
+            output_scale=0.5,
+            weights=rng.integers(-8, 8, (filters, *kernel, channels)).astype(np.int8),
+        )
+        kernels = _kernels(model)
+        assert any(name.endswith("tiles_s4") for name in kernels)
+        by_winograd = any("winograd" in name and name.endswith("s4") for name in kernels)
+        assert by_winograd is (kernel == (3, 3) and channels % 4 == 0)
+        check_model(model, random_inputs, rng, where, bench)
+
+
+@pytest.mark.parametrize("value", [-128, 127])
+def test_largest_sums_of_four_bits(value: int, where: str, bench: KernelBench) -> None:
+    """Each sign of a pair's two weights, at the ends of inputs and of weights."""
+    ends = np.array([[7, 7], [7, -8], [-8, 7], [-8, -8]]).reshape(8, 1, 1, 1)
+    model = models.convolution(
+        np.random.default_rng(13),
+        depthwise=False,
+        height=1,
+        width=6,
+        channels=600,
+        filters=8,
+        kernel=(1, 1),
+        zero_points=(-1 - value, 3),
+        output_scale=8.0,
+        weights=np.broadcast_to(ends, (8, 1, 1, 600)).astype(np.int8),
+    )
+    assert "conv_2d_words_tiles_s4" in _kernels(model)
+    check_model(model, constant(value), np.random.default_rng(13), where, bench)
+
+
+@pytest.mark.parametrize("weight", [-9, 8])
+def test_weights_beyond_four_bits_stay_bytes(weight: int) -> None:
+    rng = np.random.default_rng(12)
+    weights = rng.integers(-8, 8, (9, 16)).astype(np.int8)
+    weights[8, 15] = weight
+    model = models.fully_connected(rng, rows=1, depth=16, units=9, output_scale=0.5, weights=weights)
+    assert not any(name.endswith("_s4") for name in _kernels(model))
+
+
+@pytest.mark.parametrize(("largest", "kernel"), [(127, "tiles"), (7, "tiles_s4")])
+@pytest.mark.parametrize("pool", [None, (2, 2)])
+def test_tiles_of_every_depth(
+    pool: tuple[int, int] | None, largest: int, kernel: str, where: str, bench: KernelBench
+) -> None:
     """Code for groups of products is entered in its middle: each number of groups, and several passages."""
     rng = np.random.default_rng(8)
     for groups in (*range(1, 20), 31, 32, 33, 48, 49):
@@ -347,8 +435,9 @@ def test_tiles_of_every_depth(pool: tuple[int, int] | None, where: str, bench: K
             kernel=(1, 1),
             output_scale=0.5,
             pool=pool,
+            weights=rng.integers(-largest, largest + 1, (3, 1, 1, 4 * groups)).astype(np.int8),
         )
-        assert any("tiles" in case.candidate.name for case in cases_of(model, [])[1])
+        assert any(name.endswith(kernel) for name in _kernels(model))
         check_model(model, random_inputs, rng, where, bench)
 
 

@@ -17,9 +17,10 @@ SCORE = {"scale": 1 / 256, "zero_point": -128}
 class Network(ModelBuilder):
     """A ModelBuilder that knows layers; each takes a tensor and gives the result's. Values are random."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, largest: int = 127) -> None:
         super().__init__()
         self.rng = np.random.default_rng(seed)
+        self.largest = largest  # that a weight is
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(self.tensors[tensor].shape)
@@ -52,7 +53,7 @@ class Network(ModelBuilder):
             shape,
             scale=random_scales(self.rng, filters),
             axis=3 if depthwise else 0,
-            data=self.rng.integers(-127, 128, shape).astype(np.int8),
+            data=self.rng.integers(-self.largest, self.largest + 1, shape).astype(np.int8),
             name=name,
         )
         bias = self.tensor(
@@ -139,7 +140,7 @@ class Network(ModelBuilder):
 
     def dense(self, source: int, units: int) -> int:
         depth = int(np.prod(self.shape(source)))
-        values = self.rng.integers(-127, 128, (units, depth)).astype(np.int8)
+        values = self.rng.integers(-self.largest, self.largest + 1, (units, depth)).astype(np.int8)
         weights = self.tensor((units, depth), scale=float(self.rng.uniform(0.001, 0.02)), data=values)
         result = self.activation(1, units)
         self.operator("FULLY_CONNECTED", [source, weights, -1], [result], schema.FullyConnectedOptionsT())

@@ -15,9 +15,9 @@ BOARD = load_board("nucleo_h743zi2")
 COSTS = memory_costs(BOARD.part, clock_tree(BOARD, 480))
 
 
-def _graph() -> Graph:
-    """A large layer, many small ones that are alike, and a wide dense layer."""
-    net = Network(3)
+def _graph(largest: int = 127) -> Graph:
+    """A large layer, many small ones that are alike, and a wide dense layer; weights within ``largest``."""
+    net = Network(3, largest)
     source = net.activation(1, 24, 24, 16)
     net_tensor = net.conv(source, 32)
     net_tensor = net.conv(net_tensor, 32)
@@ -47,6 +47,20 @@ def test_each_goal_is_best_at_what_it_names(plans: dict[str, Plan]) -> None:
     assert plans["flash"].weights_bytes == min(p.weights_bytes for p in plans.values())
     assert plans["time"].estimated_cycles < plans["ram"].estimated_cycles
     assert plans["ram"].arena_bytes < plans["time"].arena_bytes
+
+
+def test_weights_of_four_bits_take_half_the_flash_where_that_is_worth_it(plans: dict[str, Plan]) -> None:
+    fits = _graph(largest=7)
+    flash, time = (make_plan(fits, BOARD.part, costs=COSTS, goal=Goal(o)) for o in ("flash", "time"))
+    assert all(step.kernel.name.endswith("_s4") for step in (*flash.steps[:3], flash.steps[-1]))
+    assert flash.weights_bytes < 0.6 * plans["flash"].weights_bytes
+    assert sum(step.weights_bytes for step in flash.steps) == flash.weights_bytes
+    budget = plans["flash"].weights_bytes + (40 << 10)
+    fastest_within = make_plan(fits, BOARD.part, costs=COSTS, goal=Goal("time", flash_bytes=budget))
+    assert time.weights_bytes > plans["flash"].weights_bytes >= fastest_within.weights_bytes
+    assert fastest_within.estimated_cycles < flash.estimated_cycles
+    packed = [a for step in time.steps for a in step.kernel.alternatives if a.kernel.endswith("_s4")]
+    assert any("B less flash" in alternative.why_not for alternative in packed)
 
 
 def test_ram_copies_nothing_and_every_copy_says_what_it_saves(plans: dict[str, Plan]) -> None:

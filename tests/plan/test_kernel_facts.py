@@ -16,6 +16,7 @@ from generator.fuse import fuse
 from generator.plan import Goal, make_plan
 from generator.plan.kernels.candidate import scales_down
 from generator.plan.kernels.convolution import (
+    STARTS_BYTES,
     conv_2d_scratch_bytes,
     conv_2d_tiles_scratch_bytes,
     pooled_conv_2d_scratch_bytes,
@@ -28,8 +29,8 @@ from generator.plan.kernels.fully_connected import (
 from generator.plan.kernels.layers_16 import columns_16_scratch_bytes
 from generator.plan.kernels.linear_add import LinearAdd, linear_add
 from generator.plan.kernels.recurrent import lstm_scratch_bytes, svdf_scratch_bytes
-from generator.plan.kernels.winograd import winograd_scratch_bytes
-from generator.plan.packing import pack_pairs
+from generator.plan.kernels.winograd import Kind, winograd_scratch_bytes
+from generator.plan.packing import pack_mixed_pairs, pack_nibble_pairs, pack_pairs
 from generator.plan.planner import c_identifier
 from generator.read import read_tflite_bytes
 from generator.targets import load_board
@@ -55,12 +56,14 @@ int main(void)
         printf("%d ", (int)fc_fully_connected_blocks_scratch_size(&blocks));
         printf("%d ", (int)fc_conv_2d_max_pool_scratch_size(&pooled));
         const struct fc_winograd winograd = {.input_channels = c, .group = 2 * h};
-        printf("%d ", (int)fc_winograd_scratch_size(&winograd, true));
-        printf("%d ", (int)fc_winograd_scratch_size(&winograd, false));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_STORED));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_COMPACT));
+        printf("%d ", (int)fc_winograd_scratch_size(&winograd, FC_WINOGRAD_NIBBLES));
         const struct fc_lstm lstm = {.depth = h * c, .units = out};
         const struct fc_svdf svdf = {.depth = h * c};
         printf("%d %d ", (int)fc_lstm_scratch_size(&lstm), (int)fc_svdf_scratch_size(&svdf));
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
+        printf("%d ", (int)fc_conv_2d_tiles_s4_scratch_size(&tiled));
         tiled.output_width *= 2;
         tiled.window_height = tiled.window_width = 2;
         printf("%d ", (int)fc_conv_2d_tiles_scratch_size(&tiled));
@@ -99,11 +102,11 @@ def test_scratch_sizes_equal_the_firmware_s(tmp_path: Path) -> None:
             fully_connected_scratch_bytes(depth),
             fully_connected_blocks_scratch_bytes(depth),
             pooled_conv_2d_scratch_bytes(depth, c, 2 * 3 * 5),
-            winograd_scratch_bytes(c, 2 * h, stored=True),
-            winograd_scratch_bytes(c, 2 * h, stored=False),
+            *(winograd_scratch_bytes(c, 2 * h, kind) for kind in Kind),
             lstm_scratch_bytes(h * c, out),
             svdf_scratch_bytes(h * c),
             conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False),
+            conv_2d_tiles_scratch_bytes(depth, c, out, 2 * h, tiles, pooled=False) + tiles * STARTS_BYTES,
             conv_2d_tiles_scratch_bytes(depth, c, out, h, tiles, pooled=True),
             columns_16_scratch_bytes(depth),
         ]
@@ -184,6 +187,30 @@ def test_packed_weights_are_where_the_kernels_read_them(channels: int, depth: in
             assert packed[place] == weights[c, d]
             seen[place] = True
     assert not packed[~seen].any()  # the rest pads with zeros
+
+
+@pytest.mark.parametrize(("channels", "depth"), [(1, 1), (2, 4), (3, 5), (4, 8), (5, 27), (8, 64)])
+def test_weights_of_four_bits_take_half_the_bytes(channels: int, depth: int) -> None:
+    weights = np.random.default_rng(depth).integers(-7, 8, (channels, depth)).astype(np.int8)
+    packed, bytes_ = pack_nibble_pairs(weights), pack_mixed_pairs(weights)
+    assert packed is not None
+    assert bytes_ is not None
+    pairs = -(-channels // 2)
+    ends = 4 * pairs
+    assert packed.size - ends == (bytes_.size - ends) // 2
+    rows = packed.reshape(pairs, -1)[:, :depth].astype(int)
+    first = (rows & 15) - 8
+    assert (first == weights[::2]).all()
+    assert (
+        (rows - first - 8) // 16 == np.vstack([weights, np.zeros((1, depth), int)])[1 : 2 * pairs : 2]
+    ).all()
+
+
+def test_weights_that_look_like_a_pair_s_end_stay_bytes() -> None:
+    like_the_end = np.array([[-8, -8, -8, -8], [0, -8, 0, -8]], np.int8)
+    assert pack_nibble_pairs(like_the_end) is None
+    assert pack_nibble_pairs(like_the_end[::-1]) is not None
+    assert pack_nibble_pairs(np.full((2, 4), 8, np.int8)) is None
 
 
 def _holds(weight: int, depth: int, bias: int, zero_point: int, shift: int = -5) -> bool:

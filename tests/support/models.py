@@ -194,14 +194,14 @@ def fully_connected(
     input_scale: float = 0.02,
     output_scale: float = 0.05,
     bias_range: int = 2000,
+    weights: np.ndarray | None = None,
 ) -> bytes:
     model = ModelBuilder()
     source = model.tensor((rows, depth), scale=input_scale, zero_point=zero_points[0])
     scales = random_scales(rng, units if per_channel else 1)
-    weights = model.tensor(
-        (units, depth), scale=scales, data=rng.integers(-127, 128, (units, depth)).astype(np.int8)
-    )
-    inputs = [source, weights]
+    if weights is None:
+        weights = rng.integers(-127, 128, (units, depth)).astype(np.int8)
+    inputs = [source, model.tensor((units, depth), scale=scales, data=weights)]
     if bias:
         values = rng.integers(-bias_range, bias_range + 1, units).astype(np.int32)
         inputs.append(model.tensor((units,), "int32", scale=[input_scale * s for s in scales], data=values))

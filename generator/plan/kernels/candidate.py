@@ -205,6 +205,11 @@ def weight_table(packed: NDArray[np.int8], comment: str, prefix: str = "") -> Ta
     )
 
 
+def word_table(packed: NDArray[np.uint32], comment: str) -> Table:
+    """Weights packed into words."""
+    return Table("weights", "uint32_t", packed.size, packed.nbytes, number_lines(packed.tolist()), comment)
+
+
 def integer_table(suffix: str, values: Sequence[int], comment: str) -> Table:
     """int32 values."""
     return Table(suffix, "int32_t", len(values), 4 * len(values), number_lines(values), comment)

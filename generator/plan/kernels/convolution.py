@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -29,7 +30,7 @@ from generator.plan.kernels.candidate import (
     windows_inside,
 )
 from generator.plan.kernels.overlap import overlap_bytes
-from generator.plan.kernels.tiles import mixed_tables
+from generator.plan.kernels.tiles import BYTES, NIBBLES, mixed_tables
 from generator.plan.kernels.winograd import winograd
 from generator.plan.packing import (
     COLUMNS,
@@ -38,15 +39,60 @@ from generator.plan.packing import (
     TILE,
     groups,
     in_gathered_order,
+    pack_mixed_pairs,
+    pack_nibble_pairs,
     pack_pairs,
 )
 
 _TILES_TOGETHER = (1, 2, 3, 4, 6, 8)
 """Tiles that may be gathered before any meets the weights."""
-_LINE_CYCLES = 66.0
-"""Work of a tile on 32 bytes of weights: four groups of four products."""
+STARTS_BYTES = 16
+"""What comes first in the scratch for each tile with weights of four bits."""
 _BLOCK_BYTES = 8 << 10
 """Weights that several tiles meet in turn: half of the data cache."""
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """How the kernel by tiles finds its weights."""
+
+    function: str
+    suffix: str
+    pack: Callable[[NDArray[np.int8]], NDArray[np.int8] | None]
+    mixing: int
+    comment: str
+    why: str
+    starts_bytes: int
+    """Scratch for what a tile's sums start from."""
+    scratch_type: str
+    line_cycles: float
+    """Work of a tile on 32 bytes: four groups of four products, or eight."""
+
+
+_WEIGHTS = (
+    _Weights(
+        "fc_conv_2d_tiles_s8",
+        "",
+        pack_mixed_pairs,
+        BYTES,
+        "two products of two mixed channels per word",
+        "",
+        0,
+        "int16_t",
+        66.0,
+    ),
+    _Weights(
+        "fc_conv_2d_tiles_s4",
+        "_s4",
+        pack_nibble_pairs,
+        NIBBLES,
+        "four bits each, two mixed channels per byte",
+        ", weights of four bits",
+        STARTS_BYTES,
+        "int32_t",
+        132.0,
+    ),
+)
 
 
 def _as_tiles(pixels: int) -> int:
@@ -196,15 +242,21 @@ class _Convolution:
 
     def tiled(self, name: str, height: int, width: int, window: tuple[int, int]) -> list[Candidate]:
         """The kernel by tiles, if the layer allows it: over ``height`` by ``width`` pixels."""
-        result = self.graph.result(self.operator)
+        return [c for weights in _WEIGHTS for c in self._tiled(name, height, width, window, weights)]
+
+    def _tiled(
+        self, name: str, height: int, width: int, window: tuple[int, int], how: _Weights
+    ) -> list[Candidate]:
         mixed = mixed_tables(
             self.weights,
             self.biases,
             self.multipliers,
             self.graph.operand(self.operator, 0).quant,
-            result.quant,
+            self.graph.result(self.operator).quant,
             activation_bounds(self.graph, self.operator, self.attributes.activation),
-            f"{self.name} OHWI {dims(self.shape)}, two products of two mixed channels per word",
+            f"{self.name} OHWI {dims(self.shape)}, {how.comment}",
+            how.pack,
+            how.mixing,
         )
         if mixed is None:
             return []
@@ -221,9 +273,9 @@ class _Convolution:
             block = pairs if tiles == 1 else max(1, min(pairs, _BLOCK_BYTES // pair_bytes))
             candidates.append(
                 Candidate(
-                    name=name,
+                    name=f"{name}{how.suffix}",
                     variant=f"{tiles} tile{'s' if tiles > 1 else ''}",
-                    function="fc_conv_2d_tiles_s8",
+                    function=how.function,
                     params_type="fc_conv_2d_tiles",
                     params=(
                         *((f"view.{name}", value) for name, value in self.view),
@@ -238,8 +290,8 @@ class _Convolution:
                             one_sided=mixed.one_sided,
                         ),
                     ),
-                    why=f"{self.why}; four pixels by two mixed channels{kept}; {tiles} of {all_tiles} tiles "
-                    f"share{'s' if tiles == 1 else ''} a pass over the weights",
+                    why=f"{self.why}; four pixels by two mixed channels{how.why}{kept}; {tiles} of "
+                    f"{all_tiles} tiles share{'s' if tiles == 1 else ''} a pass over the weights",
                     work=replace(
                         work,
                         outputs=all_tiles * (1 if pooled else TILE) * 2 * pairs,
@@ -247,13 +299,14 @@ class _Convolution:
                     ),
                     macs=height * width * self.depth * channels,
                     tables=mixed.tables,
-                    scratch_bytes=conv_2d_tiles_scratch_bytes(
+                    scratch_bytes=tiles * how.starts_bytes
+                    + conv_2d_tiles_scratch_bytes(
                         self.depth, self.shape[3], channels, outputs, tiles, pooled=pooled
                     ),
-                    scratch_type="int16_t",
+                    scratch_type=how.scratch_type,
                     overlap_bytes=self.overlap((height, width), window, tiles * (1 if pooled else TILE)),
                     passes=passes,
-                    line_cycles=_LINE_CYCLES,
+                    line_cycles=how.line_cycles,
                 )
             )
         return candidates

@@ -23,11 +23,20 @@ from generator.plan.kernels.candidate import (
     scales_down,
     weight_table,
 )
-from generator.plan.kernels.tiles import mixed_tables
-from generator.plan.packing import BLOCK_PAIRS, GROUP, groups, pack_mixed_blocks, pack_pairs
+from generator.plan.kernels.tiles import NIBBLES, mixed_tables
+from generator.plan.packing import (
+    BLOCK_PAIRS,
+    GROUP,
+    groups,
+    pack_mixed_blocks,
+    pack_nibble_blocks,
+    pack_pairs,
+)
 
 _GROUP_CYCLES = 20.0
 """Work of a block of units on a group of inputs: 32 bytes of weights."""
+_NIBBLE_GROUP_CYCLES = 24.0
+"""The same where weights are unpacked: 16 bytes of them."""
 _BLOCK_CYCLES = 145.0
 """What a block takes beside its groups."""
 
@@ -50,6 +59,7 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
     rows = source.element_count // depth
     values = cast("NDArray[np.int8]", weights.values)
     biases, multipliers = biases_of(graph, operator, units), fully_connected_multipliers(graph, operator)
+    name = f"{weights.name} {dims(weights.shape)}"
     plain = Candidate(
         name="fully_connected",
         function="fc_fully_connected_s8",
@@ -72,23 +82,17 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
         tables=(
             weight_table(
                 pack_pairs(values),
-                f"{weights.name} {dims(weights.shape)}, two products of two units per word",
+                f"{name}, two products of two units per word",
             ),
             channel_table(fold_zero_point(values, biases, source.quant.zero_point), multipliers),
         ),
         scratch_bytes=fully_connected_scratch_bytes(depth),
         scratch_type="int16_t",
     )
-    mixed = mixed_tables(
-        values,
-        biases,
-        multipliers,
-        source.quant,
-        result.quant,
-        activation_bounds(graph, operator, attributes.activation),
-        f"{weights.name} {dims(weights.shape)}, two products of two mixed units per word, by blocks of eight",
-        pack_mixed_blocks,
-    )
+    bounds = activation_bounds(graph, operator, attributes.activation)
+    layer = values, biases, multipliers, source.quant, result.quant, bounds
+    comment = f"{name}, two products of two mixed units per word, by blocks of eight"
+    mixed = mixed_tables(*layer, comment, pack_mixed_blocks)
     if mixed is None:
         return [plain]
     words = depth % GROUP == 0
@@ -112,4 +116,16 @@ def fully_connected(graph: Graph, operator: Operator) -> list[Candidate]:
         line_cycles=_GROUP_CYCLES + _BLOCK_CYCLES / groups(depth),
         scratch_type="int8_t",
     )
-    return [blocks, plain]
+    comment = f"{name}, four bits each, two mixed units per byte, by blocks of eight"
+    packed = mixed_tables(*layer, comment, pack_nibble_blocks, NIBBLES)
+    if packed is None:
+        return [blocks, plain]
+    four_bits = replace(
+        blocks,
+        name="fully_connected_blocks_s4",
+        function=blocks.function.replace("_s8", "_s4"),
+        why="weights of four bits, two to a byte in flash; eight units at a time, unpacked in registers",
+        tables=packed.tables,
+        line_cycles=2 * _NIBBLE_GROUP_CYCLES + 2 * _BLOCK_CYCLES / groups(depth),
+    )
+    return [blocks, four_bits, plain]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import cast
 
 import numpy as np
@@ -21,8 +22,9 @@ from generator.plan.kernels.candidate import (
     fields,
     output_range,
     weight_table,
+    word_table,
 )
-from generator.plan.packing import GROUP, number_lines
+from generator.plan.packing import GROUP, fit_nibbles, nibbles
 
 POSITIONS = 16
 CHANNELS = 4
@@ -41,11 +43,22 @@ _TRANSFORM = np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]])
 _SUM_LIMIT = 1 << 29  # four times as much comes out of the kernel's additions and must fit 32 bits
 
 
-def winograd_scratch_bytes(channels: int, group: int, *, stored: bool) -> int:
-    """Twin of fc_winograd_scratch_size: sums and four kernels if transformed there, or in their place four
-    columns of pixels half transformed; tiles, places of outputs, a pixel of padding.
+class Kind(Enum):
+    """``enum fc_winograd_weights``: transformed beforehand, or as int8 or nibbles."""
+
+    STORED = 0
+    COMPACT = 1
+    NIBBLES = 2
+
+
+def winograd_scratch_bytes(channels: int, group: int, kind: Kind) -> int:
+    """Twin of fc_winograd_scratch_size: sums, or in their place an unpacked kernel, and four kernels if
+    transformed there, or in their place four columns of pixels half transformed; tiles, places of outputs, a
+    pixel of padding.
     """
-    products = POSITIONS * CHANNELS * PAIR + (0 if stored else POSITIONS * CHANNELS * channels // 2)
+    unpacked = 2 * _packed_words(channels) if kind is Kind.NIBBLES else 0
+    kernels = 0 if kind is Kind.STORED else POSITIONS * CHANNELS * channels // 2
+    products = max(POSITIONS * CHANNELS * PAIR, unpacked) + kernels
     columns = 4 * (2 * channels + 1)
     tiles = group // PAIR * POSITIONS * channels
     return (max(products, columns) + tiles + 4 * group) * 4 + channels
@@ -80,6 +93,20 @@ def pack_compact(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     return packed
 
 
+def _packed_words(channels: int) -> int:
+    """Twin of fc_winograd_packed_words: of an output channel's kernel as nibbles."""
+    return (9 * channels + 7) // 8
+
+
+def pack_compact_nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint32]:
+    """The same as nibbles, each channel filled with zeros to whole words of them."""
+    channels = pack_compact(weights).reshape(-1, 9 * weights.shape[3])
+    padded = np.zeros((len(channels), 8 * _packed_words(weights.shape[3])), np.int8)
+    padded[:, : channels.shape[1]] = channels
+    words = padded.reshape(-1, 2, GROUP)
+    return nibbles(words[:, 0], words[:, 1]).reshape(-1).view("<u4")
+
+
 def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
     """Candidates that differ in where weights are transformed, here or by the kernel, and in how many tiles
     share one reading of them. None where the arithmetic does not hold: it takes 3x3 with stride and dilation
@@ -90,22 +117,17 @@ def winograd(graph: Graph, operator: Operator) -> list[Candidate]:
         return []
     name = f"{layer.weights.name} OHWI {dims(layer.weights.shape)}"
     values = cast("NDArray[np.int8]", layer.weights.values)
-    words = pack_winograd(values)
-    stored = Table(
-        "weights",
-        "uint32_t",
-        words.size,
-        words.nbytes,
-        number_lines(words.tolist()),
-        f"{name}, transformed for 2x2 outputs, two input channels per word",
+    stored = word_table(
+        pack_winograd(values), f"{name}, transformed for 2x2 outputs, two input channels per word"
     )
-    compact = weight_table(pack_compact(values), f"{name}, the nine products of four input channels in a row")
+    in_a_row = f"{name}, the nine products of four input channels in a row"
+    tables = {Kind.STORED: stored, Kind.COMPACT: weight_table(pack_compact(values), in_a_row)}
+    if fit_nibbles(values):
+        tables[Kind.NIBBLES] = word_table(pack_compact_nibbles(values), f"{in_a_row}, four bits each")
     return [
-        *(_candidate(layer, group, stored, is_stored=True) for group in _groups(layer.tiles, _STORED_GROUPS)),
-        *(
-            _candidate(layer, group, compact, is_stored=False)
-            for group in _groups(layer.tiles, _COMPACT_GROUPS)
-        ),
+        _candidate(layer, group, table, kind)
+        for kind, table in tables.items()
+        for group in _groups(layer.tiles, _STORED_GROUPS if kind is Kind.STORED else _COMPACT_GROUPS)
     ]
 
 
@@ -184,29 +206,45 @@ def _layer(graph: Graph, operator: Operator) -> _Layer | None:
     )
 
 
-def _candidate(layer: _Layer, group: int, weights: Table, *, is_stored: bool) -> Candidate:
+_NAMES = {
+    Kind.STORED: ("conv_2d_winograd{}", "fc_conv_2d_winograd_s8", "of transformed weights"),
+    Kind.COMPACT: (
+        "conv_2d_winograd_compact{}",
+        "fc_conv_2d_winograd_compact_s8",
+        "of weights, transformed in passing,",
+    ),
+    Kind.NIBBLES: (
+        "conv_2d_winograd_compact{}_s4",
+        "fc_conv_2d_winograd_compact_s4",
+        "of weights of four bits, unpacked and transformed in passing,",
+    ),
+}
+"""Of kernels and functions, and what is read."""
+
+
+def _candidate(layer: _Layer, group: int, weights: Table, kind: Kind) -> Candidate:
+    name, function, where = _NAMES[kind]
     passes = -(-layer.tiles // group)
     channels_out, _, _, channels = layer.weights.shape
-    where = "of transformed weights" if is_stored else "of weights, transformed in passing,"
     return Candidate(
         variant=f"{group} tiles",
-        name=f"conv_2d_winograd{'' if is_stored else '_compact'}{'_max_pool' if layer.pooled else ''}",
-        function="fc_conv_2d_winograd_s8" if is_stored else "fc_conv_2d_winograd_compact_s8",
+        name=name.format("_max_pool" if layer.pooled else ""),
+        function=function,
         params_type="fc_winograd",
         params=fields(**layer.fields, group=group),
         why=f"3x3 with stride 1: 16 products for 4 outputs; {group} tiles at a time, so that "
         f"{passes * weights.size_bytes:,} B {where} are read",
-        work=_work(layer.tiles, group, channels, channels_out, is_stored=is_stored),
+        work=_work(layer.tiles, group, channels, channels_out, kind),
         macs=layer.macs,
         tables=(weights, layer.channels.table),
-        scratch_bytes=winograd_scratch_bytes(channels, group, stored=is_stored),
+        scratch_bytes=winograd_scratch_bytes(channels, group, kind),
         scratch_type="int32_t",
         scratch_passes=passes * -(-channels_out // CHANNELS),
         overlap_bytes=winograd_overlap_bytes(
             layer.source.shape, layer.extent, layer.padding, channels_out, group, pooled=layer.pooled
         ),
         passes=passes,
-        line_cycles=_LINE_CYCLES if is_stored else _COMPACT_LINE_CYCLES,
+        line_cycles=_LINE_CYCLES if kind is Kind.STORED else _COMPACT_LINE_CYCLES,
     )
 
 
@@ -250,19 +288,22 @@ def winograd_overlap_bytes(
     )
 
 
-def _work(tiles: int, group: int, channels: int, channels_out: int, *, is_stored: bool) -> Work:
+def _work(tiles: int, group: int, channels: int, channels_out: int, kind: Kind) -> Work:
     """Elements gathered are those of inputs, half (twice as many where a group starts) and wholly
-    transformed, and of weights transformed here. Calls are three per tile, two per block of channels and pair
-    of tiles; where the loop over input channels is not unrolled, each position costs about half a call more.
+    transformed, and of weights transformed here; single ones are weights unpacked. Calls are three per tile,
+    two per block of channels and pair of tiles; where the loop over input channels is not unrolled, each
+    position costs about half a call more.
     """
     looped = 0 if channels // GROUP in _UNROLLED else POSITIONS // 2
     blocks = -(-channels_out // CHANNELS)
     pairs = tiles // group * (group // PAIR) + -(-(tiles % group) // PAIR)
     starts = -(-tiles // group)
-    kernels = 0 if is_stored else starts * blocks * CHANNELS
+    kernels = 0 if kind is Kind.STORED else starts * blocks * CHANNELS
+    unpacked = 8 * _packed_words(channels) if kind is Kind.NIBBLES else 0
     return Work(
         products=pairs * PAIR * POSITIONS * channels * blocks * CHANNELS,
         gathered=((tiles + starts) * POSITIONS // 2 + (tiles + kernels) * POSITIONS) * channels,
         outputs=pairs * PAIR * blocks * CHANNELS,
         calls=3 * tiles + (2 + looped) * pairs * blocks,
+        singly=kernels * unpacked,
     )
