@@ -35,7 +35,8 @@ from generator.evaluate.show import Column, as_json, print_evaluation, print_rob
 from generator.imaging import Image
 from generator.learn.keras_network import KERAS_SUFFIXES
 from generator.learn.keras_scorer import KerasScorer
-from generator.pictures import SYNTHETIC, ImageSet, Split, SplitName, Splitting, find_leaks
+from generator.learn.scoring import THRESHOLD
+from generator.pictures import ImageSet, Split, SplitName, Splitting, find_leaks
 from generator.plan import Optimize
 from generator.render import Engine
 from generator.report.plotting import require_matplotlib
@@ -43,7 +44,6 @@ from generator.report.plotting import require_matplotlib
 SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
 
 _CHOSEN_ON: SplitName = "Validation"
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def evaluate(
     processes = workers or os.cpu_count() or 1
     source = None if Path(model).suffix in KERAS_SUFFIXES else find_model(model, settings)
     images = read_data(data, held_out, splitting, output)
-    if images.name == SYNTHETIC:
+    if images.is_synthetic:
         output.say(SYNTHETIC_NOTE)
     comparison: FirmwareComparison | None = None
     if source is None:
@@ -229,7 +229,7 @@ def evaluate(
                 f"{model} is a float network: --on emulator and --float go with its .tflite file "
                 "(python -m generator quantize makes it)"
             )
-        name, threshold = Path(model).stem, DEFAULT_THRESHOLD
+        name, threshold = Path(model).stem, THRESHOLD
         scorer: Scorer = KerasScorer(Path(model), None)
         judge = Judge(images, split, (), limit, output)
         scores = judge.scores(scorer)

@@ -10,6 +10,7 @@ import click
 from generator.commands import options, road
 from generator.commands.data import data_options, read_data
 from generator.commands.estimate import estimator
+from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
 from generator.learn.fake_quant import BITS
@@ -114,7 +115,7 @@ def sweep(
     )
     written = (*write_tables(rows, out), *draw_pareto(rows, out))
     if images.is_synthetic:
-        output.say("drawn pictures: a smoke test, no statement about people")
+        output.say(SYNTHETIC_NOTE)
     output.results.print(as_markdown(rows), soft_wrap=True)
     output.results.print(f"wrote {', '.join(str(path) for path in written)}", soft_wrap=True)
     output.json(as_json(rows))

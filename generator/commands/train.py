@@ -21,7 +21,7 @@ from generator.learn.keras_network import IO_TYPES, TensorIo
 from generator.learn.pipeline import make_model
 from generator.learn.recipes import RECIPES, Recipe, fitted
 from generator.learn.training import DEFAULT_SEED
-from generator.pictures import SYNTHETIC, ImageSet, Splitting, apart_from_test
+from generator.pictures import ImageSet, Splitting, apart_from_test
 
 _DEFAULT_RECIPE = "paper"
 
@@ -117,7 +117,7 @@ def train(
         command=typed("train", arch),
         progress=output.say,
     )
-    if images.name == SYNTHETIC:
+    if images.is_synthetic:
         output.say(SYNTHETIC_NOTE)
     for split in ("Validation", "Test"):
         columns = [Column(e) for e in outcome.evaluations if e.split == split]

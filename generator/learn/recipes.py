@@ -33,7 +33,6 @@ class Recipe:
             in the first epoch, then falling to a hundredth in the last.
         dropout: factor on the network's dropout rates; 0 switches them off.
         label_smoothing: part of the truth that is spread over all classes, 0..1.
-        normalized: whether layers are normalized by batch while training; folded into their weights after.
         patience: epochs without gain on Validation after which training stops; None goes on to the end.
         validation_copies: augmented Validation pictures, always the same, that decide which epoch is best,
             beside the originals.
@@ -47,7 +46,6 @@ class Recipe:
     schedule: Schedule = "plateau"
     dropout: float = 1.0
     label_smoothing: float = 0.0
-    normalized: bool = False
     patience: int | None = None
     validation_copies: int = 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from generator.errors import UsageError
-from generator.learn.architectures import Architecture, Head, architecture
+from generator.learn.architectures import Architecture, Head, architecture, mask_cnn
 from generator.learn.calibration import Samples, image_set_samples
 from generator.learn.fake_quant import Bits
 from generator.learn.few_bits import quantize_to_few_bits
@@ -100,7 +100,10 @@ def sweep_networks() -> tuple[Architecture, ...]:
     """The paper's modified SqueezeNet, its own network at four widths, a depthwise-separable one at three."""
     return (
         architecture("squeezenet_modified"),
-        *(_narrowed("mask_cnn", _MASK_CNN_DROPOUT, _mask_cnn, width) for width in (1, 0.75, 0.5, 0.25)),
+        *(
+            _narrowed("mask_cnn", architecture("mask_cnn").dropout, mask_cnn, width)
+            for width in (1, 0.75, 0.5, 0.25)
+        ),
         *(_narrowed("ds_cnn", _DS_CNN_DROPOUT, _ds_cnn, width) for width in (1, 0.5, 0.25)),
     )
 
@@ -329,7 +332,6 @@ def _ms(row: Row) -> float:
     return row.modelled.ms
 
 
-_MASK_CNN_DROPOUT = (0.2, 0.2, 0.3, 0.4, 0.3)
 _DS_CNN_DROPOUT = (0.3,)
 
 
@@ -347,17 +349,6 @@ def _narrowed(
         dropout=tuple(width * rate for rate in dropout),
         layers=lambda layer, x, rates, head: layers(layer, x, rates, head, width),
     )
-
-
-def _mask_cnn(layer: Any, x: Any, dropout: tuple[float, ...], head: Head, width: float) -> Any:
-    """The paper's network with ``width`` times its channels."""
-    for filters, rate in zip((32, 64, 128), dropout[:3], strict=True):
-        x = layer.Conv2D(round(width * filters), 3, activation="relu")(x)
-        x = layer.Dropout(rate)(layer.MaxPooling2D(2)(x))
-    x = layer.Flatten()(x)
-    for units, rate in zip((64, 32), dropout[3:], strict=True):
-        x = layer.Dropout(rate)(layer.Dense(round(width * units), activation="relu")(x))
-    return layer.Dense(head.units, activation=head.activation, name="mask")(x)
 
 
 def _ds_cnn(layer: Any, x: Any, dropout: tuple[float, ...], head: Head, width: float) -> Any:
