@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from types import TracebackType
 from typing import TypeAlias
 
@@ -19,12 +15,12 @@ from generator.augment.epoch import Epoch, Slots, slots
 from generator.augment.recipe import disguise, scaled, varied
 from generator.imaging import Image, crop_square, to_luma
 from generator.imaging.opencv import opencv
+from generator.workers import Workers
 
 Batch: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 """Pictures, N x H x W x C, and their classes."""
 
 _CHUNK = 256  # pictures that a worker makes at a time
-_AHEAD = 3  # chunks per worker that may wait for training
 _LARGEST = 256  # side in pixels that a picture is reduced to before it is augmented
 _REMEMBERED_BYTES = 64 << 20  # of decoded pictures in each process
 _DISGUISED = 2  # the same for disguises, in sides of the network: time goes with the square
@@ -62,24 +58,17 @@ class Stream:
         self, pictures: Pictures, how: Epoch, shape: tuple[int, int, int], *, seed: int, workers: int
     ) -> None:
         self._work = _Work(pictures, how, shape, seed)
-        self._workers = workers
         self._maker = _Maker(self._work)
-        self._pool: Executor | None = None
+        self._workers = Workers(workers, _take_work, self._work) if workers else None
 
     def __enter__(self) -> Stream:
-        if self._workers:
-            # Not forked: a fork of a process in which TensorFlow has threads may hang.
-            self._pool = ProcessPoolExecutor(
-                self._workers, get_context("spawn"), initializer=_take_work, initargs=(self._work,)
-            )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        if self._workers is not None:
+            self._workers.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
         """Pictures in an epoch."""
@@ -107,18 +96,13 @@ class Stream:
         work = self._work
         rng = np.random.default_rng((work.seed, number))
         plan = slots(work.how, work.pictures.labels, work.pictures.sources, rng)
-        parts = (plan.part(start, start + _CHUNK) for start in range(0, len(plan), _CHUNK))
-        if self._pool is None:
-            for index, part in enumerate(parts):
-                yield self._maker.chunk(part, number, index)
-            return
-        waiting: deque[Future[Batch]] = deque()
-        for index, part in enumerate(parts):
-            waiting.append(self._pool.submit(_chunk, part, number, index))
-            if len(waiting) >= _AHEAD * self._workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        parts = (
+            (plan.part(start, start + _CHUNK), number, index)
+            for index, start in enumerate(range(0, len(plan), _CHUNK))
+        )
+        if self._workers is None:
+            return map(self._maker.chunk, parts)
+        return self._workers.map(_chunk, parts)
 
 
 @dataclass(frozen=True)
@@ -139,8 +123,9 @@ class _Maker:
         self._squares: OrderedDict[tuple[int, int], Image] = OrderedDict()
         self._bytes = 0
 
-    def chunk(self, part: Slots, number: int, index: int) -> Batch:
-        """Part ``index`` of epoch ``number``."""
+    def chunk(self, task: tuple[Slots, int, int]) -> Batch:
+        """The pictures of slots, of an epoch's number, and of their place in it."""
+        part, number, index = task
         rng = np.random.default_rng((self._work.seed, number, index))
         made = [self._picture(part, i, rng) for i in range(len(part))]
         return np.stack(made), part.label
@@ -195,16 +180,7 @@ def _take_work(work: _Work) -> None:
     global _maker  # noqa: PLW0603  # what a worker process is for
     _maker = _Maker(work)
     opencv("augmentation").setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """A worker would wait for ever for a training that was killed."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _chunk(part: Slots, number: int, index: int) -> Batch:
-    return _maker.chunk(part, number, index)
+def _chunk(task: tuple[Slots, int, int]) -> Batch:
+    return _maker.chunk(task)

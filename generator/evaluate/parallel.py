@@ -1,20 +1,16 @@
-"""Work in other processes, results in order, never more items in memory than the processes need."""
+"""Networks run in other processes."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from generator.errors import TargetError
+from generator.workers import Workers
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-_AHEAD = 4  # items that wait for each process
 
 
 def in_processes(
@@ -24,24 +20,15 @@ def in_processes(
     prepare: Callable[..., None],
     *arguments: Any,
 ) -> Iterator[_Result]:
-    """``work`` of each item, in order. ``prepare(*arguments)`` runs once in every process; it must not fail.
+    """``work`` of each item, in order, as :class:`~generator.workers.Workers` does it.
 
-    An exception of ``work`` that can be pickled is raised here. TargetError if a process ends by itself.
+    TargetError if a process ends by itself.
     """
-    # A fork would copy TensorFlow's threads' locks, but not the threads.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), prepare, arguments)
-    waiting: deque[Future[_Result]] = deque()
     try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > _AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        with Workers(workers, prepare, *arguments) as processes:
+            yield from processes.map(work, items)
     except BrokenProcessPool as error:
         raise TargetError(
             "a process that ran the network ended by itself, perhaps for want of memory: try again with "
             "fewer --workers"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -75,7 +75,7 @@ from tests.augment.test_stream import SHAPE, Epoch, Stream, pictures
 if __name__ == "__main__":
     with Stream(pictures(), Epoch(), SHAPE, seed=0, workers=1) as stream:
         next(stream.epoch(0, 4))
-        print(*stream._pool._processes, flush=True)
+        print(*stream._workers._pool._processes, flush=True)
         time.sleep(60)
 """
 

@@ -17,7 +17,7 @@ from tests.support.cli import ROOT
 PYTHON_FOLDERS = ("generator", "tests", "benchmarks", "docs", "renode")
 # A package imports only what stands on a line before it (docs/architecture.md).
 ORDER = (
-    ("errors", "assets"),
+    ("errors", "assets", "workers"),
     ("graph",),
     ("convert",),
     ("catalog", "arithmetic"),
