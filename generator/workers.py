@@ -17,6 +17,11 @@ _Result = TypeVar("_Result")
 _AHEAD = 4  # items that wait for each process
 
 
+def worker_count(wished: int | None) -> int:
+    """So many processes, or one for each processor."""
+    return (os.cpu_count() or 1) if wished is None else wished
+
+
 class Workers:
     """A context manager: the processes begin with the first item, and end with it or with this process.
 

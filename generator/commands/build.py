@@ -44,13 +44,7 @@ _NOTHING_REMOVED = Simplification(channels=0, macs=0, parameter_bytes=0, layers=
 
 @click.command()
 @options.model_argument
-@options.board_option
-@options.engine_option
-@options.tflm_dir_option
-@options.clock_option
-@options.out_option
-@options.settings_option
-@options.optimize_option
+@options.project_options
 @click.option(
     "--with",
     "others",

@@ -28,14 +28,17 @@ held_out_option = click.option(
     metavar="DIR",
     help="Folder whose pictures are the Test split as a whole and meet no training; may be repeated.",
 )
-splits_option = click.option(
-    "--splits",
-    "splitting",
-    type=click.Choice(SPLITTINGS),
-    default="given",
-    show_default=True,
-    help="Splits as the folders give them, or made anew so that no near-duplicate straddles them.",
-)
+
+
+def _splits_option(*names: str) -> Callable[[_Command], _Command]:
+    return click.option(
+        *names,
+        "splitting",
+        type=click.Choice(SPLITTINGS),
+        default="given",
+        show_default=True,
+        help="Splits as the folders give them, or made anew so that no near-duplicate straddles them.",
+    )
 
 
 def data_options(command: _Command) -> _Command:
@@ -46,7 +49,7 @@ def data_options(command: _Command) -> _Command:
         metavar="DIR",
         help="Folder of images in class folders, or 'synthetic' for drawings; may be repeated.",
     )
-    return data(held_out_option(splits_option(command)))
+    return data(held_out_option(_splits_option("--splits")(command)))
 
 
 def read_data(
@@ -75,15 +78,7 @@ def read_data(
 @click.command()
 @click.argument("folders", nargs=-1, metavar="DIR...")
 @held_out_option
-@click.option(
-    "--split",
-    "--splits",
-    "splitting",
-    type=click.Choice(SPLITTINGS),
-    default="given",
-    show_default=True,
-    help="Splits as the folders give them, or made anew so that no near-duplicate straddles them.",
-)
+@_splits_option("--split", "--splits")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

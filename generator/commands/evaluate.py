@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -40,6 +39,7 @@ from generator.pictures import ImageSet, Split, SplitName, Splitting, find_leaks
 from generator.plan import Optimize
 from generator.render import Engine
 from generator.report.plotting import require_matplotlib
+from generator.workers import worker_count
 
 SYNTHETIC_NOTE = "drawn pictures: a smoke test, no statement about people"
 
@@ -180,13 +180,7 @@ class Judge:
     help="Folder to write roc.png, reliability.png and confusion.png into.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes [default: one for each processor].")
-@options.board_option
-@options.engine_option
-@options.tflm_dir_option
-@options.clock_option
-@options.out_option
-@options.settings_option
-@options.optimize_option
+@options.project_options
 @output_options
 def evaluate(
     model: str,
@@ -217,7 +211,7 @@ def evaluate(
     """
     if plots is not None:
         require_matplotlib()
-    processes = workers or os.cpu_count() or 1
+    processes = worker_count(workers)
     source = None if Path(model).suffix in KERAS_SUFFIXES else find_model(model, settings)
     images = read_data(data, held_out, splitting, output)
     if images.is_synthetic:

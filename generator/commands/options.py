@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from generator.commands.engine import ENGINES, TFLM_DIR_VARIABLE
 from generator.plan import OPTIMIZE
 from generator.targets import board_names
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 DEFAULT_MODEL = "mask_cnn"
 DEFAULT_BOARD = "nucleo_h743zi2"
@@ -60,3 +64,18 @@ images_option = click.option(
     type=click.Path(path_type=Path),
     help="JPEG, PNG, BMP or WebP to classify; may be repeated.",
 )
+
+
+def project_options(command: _Command) -> _Command:
+    """Everything that a rendered project depends on beside its model."""
+    for option in (
+        optimize_option,
+        settings_option,
+        out_option,
+        clock_option,
+        tflm_dir_option,
+        engine_option,
+        board_option,
+    ):
+        command = option(command)
+    return command

@@ -28,8 +28,9 @@ from generator.learn.onnx_agreement import measure_agreement
 from generator.learn.onnx_network import OnnxNetwork, load_onnx_network
 from generator.learn.quantization_report import report_errors
 from generator.learn.quantization_table import print_report
-from generator.learn.quantize import Quantization, write_whole
+from generator.learn.quantize import Quantization
 from generator.learn.quantize import quantize as run_quantization
+from generator.learn.records import write_whole
 
 
 @click.command()

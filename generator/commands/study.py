@@ -12,11 +12,10 @@ from generator.commands.data import data_options, read_data
 from generator.commands.estimate import estimator
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
+from generator.commands.sweep import chosen_networks
 from generator.commands.train import copies_option, copies_wished
 from generator.commands.typed import typed
-from generator.errors import UsageError
 from generator.learn.recipes import PAPER, RECIPES, ROBUST, fitted
-from generator.learn.sweep import sweep_networks
 from generator.pictures import Splitting
 from generator.report.plotting import require_matplotlib
 from generator.study import PARTS, Study, run_study
@@ -110,12 +109,7 @@ def study(
     Can be stopped at any time and called again: what is finished with the same settings stays.
     """
     require_matplotlib()  # before anything takes time
-    networks = {network.name: network for network in sweep_networks()}
-    unknown = sorted(set(chosen).difference(networks))
-    if unknown:
-        raise UsageError(
-            f"no network of the sweep is called {', '.join(unknown)}; there are {', '.join(networks)}"
-        )
+    networks = chosen_networks(chosen)
     wanted = copies_wished(copies)
     images = read_data(data, (), splitting, output)
     joint = read_data(data, held_out, splitting, output) if held_out else None
@@ -140,7 +134,7 @@ def study(
             command=typed("study", without=("out", "work")),
             models=models,
             groups=None if groups is None else read_groups(groups, images),
-            sweep=tuple(network for name, network in networks.items() if not chosen or name in chosen),
+            sweep=networks,
             workers=workers,
         ),
         parts or tuple(PARTS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from generator.commands.estimate import estimator
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
+from generator.learn.architectures import Architecture
 from generator.learn.fake_quant import BITS
 from generator.learn.pareto import draw_pareto
 from generator.learn.recipes import PAPER, RECIPES, fitted
@@ -92,12 +94,7 @@ def sweep(
 
     Writes sweep.json, sweep.md, pareto.png and pareto.svg. Latency is the planner's estimate.
     """
-    known = {network.name: network for network in sweep_networks()}
-    unknown = sorted(set(chosen).difference(known))
-    if unknown:
-        raise UsageError(
-            f"no network of the sweep is called {', '.join(unknown)}; there are {', '.join(known)}"
-        )
+    networks = chosen_networks(chosen)
     require_matplotlib()  # before anything takes time
     estimate = estimator(road.choose_target(board, clock_mhz))
     images = read_data(data, held_out, splitting, output, seed=seed)
@@ -106,7 +103,7 @@ def sweep(
         images,
         out,
         estimate,
-        networks=[network for name, network in known.items() if not chosen or name in chosen],
+        networks=networks,
         weights=[bits for bits in BITS if str(bits) in weights],
         recipe=fitted(replace(recipe, epochs=epochs or recipe.epochs), images, copies),
         tuning_epochs=tuning_epochs,
@@ -119,3 +116,14 @@ def sweep(
     output.results.print(as_markdown(rows), soft_wrap=True)
     output.results.print(f"wrote {', '.join(str(path) for path in written)}", soft_wrap=True)
     output.json(as_json(rows))
+
+
+def chosen_networks(names: Collection[str]) -> tuple[Architecture, ...]:
+    """Networks of the sweep by name, all without names. UsageError says which there are not."""
+    known = {network.name: network for network in sweep_networks()}
+    unknown = sorted(set(names).difference(known))
+    if unknown:
+        raise UsageError(
+            f"no network of the sweep is called {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    return tuple(network for name, network in known.items() if not names or name in names)

@@ -55,13 +55,7 @@ _LAYER_INPUTS = 8
     type=click.Path(dir_okay=False, path_type=Path),
     help="PNG to draw the differences of the layers into (implies --layers).",
 )
-@options.board_option
-@options.engine_option
-@options.tflm_dir_option
-@options.clock_option
-@options.out_option
-@options.settings_option
-@options.optimize_option
+@options.project_options
 @output_options
 def validate(
     model: str,

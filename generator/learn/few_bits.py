@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from generator.learn.qat import Twin, fine_tune, to_tflite, training_twin
 from generator.learn.quantize import Quantization, write_quantized
 from generator.learn.recipes import PAPER, Recipe
 from generator.pictures import ImageSet
+from generator.workers import worker_count
 
 DEFAULT_EPOCHS = 5
 NO_TUNING = replace(PAPER, epochs=0)
@@ -86,7 +86,7 @@ def quantize_to_few_bits(
     fit = None
     if data is not None:
         shape, classes = picture_shape(model, str(model_path)), len(data.labels)
-        processes = (os.cpu_count() or 1) if workers is None else workers
+        processes = worker_count(workers)
         validation = held_out(data.splits["Validation"], classes, recipe, shape, seed=seed, workers=processes)
         with stream_of(
             data.splits["Train"], recipe.epoch, shape, seed=seed, workers=processes if recipe.epochs else 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.learn.calibration import Samples
 from generator.learn.keras_network import Activations, KerasNetwork, TensorIo, edge_type
 from generator.learn.onnx_network import OnnxNetwork
+from generator.learn.records import write_whole
 from generator.learn.tflite_file import parse
 
 
@@ -82,11 +83,3 @@ def write_quantized(
         calibration_samples=len(samples.calibration),
         seed=samples.seed,
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

@@ -19,8 +19,8 @@ from generator.learn.fake_quant import Bits
 from generator.learn.few_bits import quantize_to_few_bits
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import load_network
-from generator.learn.quantize import write_whole
 from generator.learn.recipes import PAPER, Recipe, fitted
+from generator.learn.records import as_read, read_record, write_whole
 from generator.learn.scoring import float_evaluation, int8_evaluation
 from generator.learn.training import train
 from generator.pictures import ImageSet
@@ -134,9 +134,7 @@ def run_sweep(
     recipe = fitted(recipe, data)
     if recipe.epochs < 1 or tuning_epochs < 0 or not chosen or not weights:
         raise UsageError("a sweep needs at least one network, one width of weights and one epoch of training")
-    settings = Settings(
-        json.loads(json.dumps(asdict(recipe))), tuning_epochs, seed, data.name, data.content_sha256
-    )
+    settings = Settings(as_read(asdict(recipe)), tuning_epochs, seed, data.name, data.content_sha256)
     sweep = _Sweep(data, out_dir, estimate, recipe, settings, workers, progress)
     rows = []
     for number, network in enumerate(chosen, 1):
@@ -271,7 +269,7 @@ class _Sweep:
         # Fine-tuning comes later.
         mine = {key: value for key, value in asdict(self.settings).items() if key != "tuning_epochs"}
         card = path.with_suffix(".training.json")
-        known = _read(card)
+        known = read_record(card)
         if path.is_file() and known is not None and known.get("settings") == mine and "seconds" in known:
             return int(known["best_epoch"]), float(known["seconds"])
         card.unlink(missing_ok=True)
@@ -308,20 +306,12 @@ def _row_path(out_dir: Path, name: str, bits: Bits) -> Path:
 
 def _finished(path: Path, settings: Settings) -> Row | None:
     """A row that was made with the same settings."""
-    known = _read(path)
+    known = read_record(path)
     if known is None or known.get("settings") != asdict(settings):
         return None
     if set(known) != {field.name for field in fields(Row)}:
         return None  # of another version
     return Row(**{**known, "modelled": Modelled(**known["modelled"]), "settings": settings})
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _bytes(row: Row) -> float:

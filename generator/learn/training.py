@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,9 +27,10 @@ from generator.learn.fitting import (
 )
 from generator.learn.keras import seed_everything, tensorflow
 from generator.learn.keras_network import load_keras
-from generator.learn.quantize import write_whole
 from generator.learn.recipes import Recipe
+from generator.learn.records import as_read, read_record, write_whole
 from generator.pictures import ImageSet
+from generator.workers import worker_count
 
 Progress: TypeAlias = Callable[[str], None]
 """Is told, in a sentence, what begins or was reached."""
@@ -110,7 +110,7 @@ def train(
     if data.is_synthetic:
         progress("the pictures are drawings: this run is a smoke test and says nothing about accuracy")
     answers = _mean_answer(tf, teachers, (*network.input_shape, 1 if classes == 2 else classes))
-    processes = (os.cpu_count() or 1) if workers is None else workers
+    processes = worker_count(workers)
     shape, pictures = network.input_shape, data.splits["Train"]
     validation = held_out(data.splits["Validation"], classes, recipe, shape, seed=seed, workers=processes)
     state = _State(
@@ -187,7 +187,7 @@ class _State:
 
     def __init__(self, folder: Path, settings: object) -> None:
         self._folder = folder
-        self._settings = json.loads(json.dumps(settings))
+        self._settings = as_read(settings)
 
     @property
     def best_path(self) -> Path:
@@ -196,9 +196,8 @@ class _State:
 
     def load(self, tf: Any) -> tuple[Any, tuple[Epoch, ...]]:
         """Return the model and what it has behind it; None and nothing if there is no such training."""
-        try:
-            record = json.loads((self._folder / "record.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        record = read_record(self._folder / "record.json")
+        if record is None:
             return None, ()
         if record["settings"] != self._settings:
             self.remove()

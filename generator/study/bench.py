@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -22,12 +21,13 @@ from generator.learn.keras import tensorflow
 from generator.learn.keras_network import KERAS_SUFFIXES
 from generator.learn.keras_scorer import KerasScorer
 from generator.learn.pipeline import CARD, HISTORY, make_model
-from generator.learn.quantize import write_whole
 from generator.learn.recipes import Recipe
+from generator.learn.records import as_read, read_record, write_whole
 from generator.learn.scoring import THRESHOLD
 from generator.learn.sweep import Estimate, sweep_networks
 from generator.pictures import ImageSet
 from generator.study.pictures import Judged
+from generator.workers import worker_count
 
 Progress: TypeAlias = Callable[[str], None]
 
@@ -109,7 +109,7 @@ class Made:
 
 def open_made(folder: Path) -> Made | None:
     """The finished model in a folder; None if there is none, or not a whole one."""
-    card, history = _read(folder / CARD), _read(folder / HISTORY) or {"epochs": ()}
+    card, history = read_record(folder / CARD), read_record(folder / HISTORY) or {"epochs": ()}
     if card is None:
         return None
     try:
@@ -137,10 +137,10 @@ class Bench:
     def once(self, name: str, settings: object, make: Callable[[], Any]) -> Any:
         """What ``make`` returns, as JSON has it; kept as ``name`` for the next call with these settings."""
         path = self.study.work / "results" / f"{name}.json"
-        wanted, record, before = _plain(settings), _read(path), self.seconds
+        wanted, record, before = as_read(settings), read_record(path), self.seconds
         if record is None or record.get("settings") != wanted or "value" not in record:
             started = time.monotonic()
-            value = _plain(make())
+            value = as_read(make())
             record = {"settings": wanted, "seconds": round(time.monotonic() - started, 3), "value": value}
             write_whole(path, (json.dumps(record) + "\n").encode())
         self.seconds = before + record["seconds"]  # what lies within is in it
@@ -192,7 +192,7 @@ class Bench:
         """What scores pictures with a file."""
         if model.suffix in KERAS_SUFFIXES:
             return KerasScorer(model, PIXELS)
-        workers = (os.cpu_count() or 1) if self.study.workers is None else max(1, self.study.workers)
+        workers = max(1, worker_count(self.study.workers))
         classes = len(self.study.data.labels)
         return TflmScorer(model.read_bytes(), model.name, PIXELS, classes, workers=workers)
 
@@ -230,7 +230,7 @@ def _is_of(made: Made, recipe: Recipe, seed: int, data: ImageSet) -> bool:
     told = made.card.get("provenance", {})
     pictures = told.get("data", {})
     return bool(
-        told.get("recipe") == _plain(asdict(recipe))
+        told.get("recipe") == as_read(asdict(recipe))
         and told.get("seed") == seed
         and told.get("teachers") == []
         and pictures.get("content_sha256") == data.content_sha256
@@ -240,16 +240,3 @@ def _is_of(made: Made, recipe: Recipe, seed: int, data: ImageSet) -> bool:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _plain(value: object) -> Any:
-    """As JSON gives it back."""
-    return json.loads(json.dumps(value))
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from generator.errors import UsageError
+from generator.imaging import Image
 from generator.pictures import ImageSet, Split, SplitName, apart_from_test, without_leaks
 from generator.pictures.sets import some_of
 
@@ -123,14 +125,19 @@ def ordinary_test(data: ImageSet) -> Judged:
 
 def _joined(data: ImageSet, members: Mapping[SplitName, list[int]]) -> Split:
     """Pictures of several splits as one, Test's."""
-    places = [(data.splits[name], index) for name, chosen in members.items() for index in chosen]
+    places = tuple((data.splits[name], index) for name, chosen in members.items() for index in chosen)
     return Split(
         "Test",
         tuple(split.files[i] for split, i in places),
         tuple(split.labels[i] for split, i in places),
-        lambda index: places[index][0].load(places[index][1]),
+        partial(_load_at, places),
         tuple(split.pictures[i] for split, i in places),
     )
+
+
+def _load_at(places: Sequence[tuple[Split, int]], index: int) -> Image:
+    split, place = places[index]
+    return split.load(place)
 
 
 def _apart(data: ImageSet, joint: ImageSet) -> ImageSet:
