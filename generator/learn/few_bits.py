@@ -12,7 +12,7 @@ import numpy as np
 from generator.errors import ModelError, UsageError
 from generator.learn.calibration import Samples
 from generator.learn.fake_quant import Bits
-from generator.learn.fitting import Batches, Fit, held_out, stream_of
+from generator.learn.fitting import Batches, Fit, held_out, learned_from, stream_of
 from generator.learn.keras import seed_everything, tensorflow
 from generator.learn.keras_network import TensorIo, load_keras
 from generator.learn.qat import Twin, fine_tune, to_tflite, training_twin
@@ -88,9 +88,9 @@ def quantize_to_few_bits(
         shape, classes = picture_shape(model, str(model_path)), len(data.labels)
         processes = worker_count(workers)
         validation = held_out(data.splits["Validation"], classes, recipe, shape, seed=seed, workers=processes)
-        with stream_of(
-            data.splits["Train"], recipe.epoch, shape, seed=seed, workers=processes if recipe.epochs else 0
-        ) as stream:
+        pictures = learned_from(data, recipe, seed)
+        processes = processes if recipe.epochs else 0
+        with stream_of(pictures, recipe.epoch, shape, seed=seed, workers=processes) as stream:
             batches = Batches(stream, recipe.batch_size, classes) if recipe.epochs else None
             fit = fine_tune(twin, batches, validation, recipe, seed=seed, progress=progress)
     return write_few_bits(twin, samples, out_path, io=io, fit=fit)

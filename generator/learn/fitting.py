@@ -15,7 +15,7 @@ from generator.augment import Epoch as EpochPlan
 from generator.augment import Pictures, Stream
 from generator.learn.keras import tensorflow
 from generator.learn.recipes import Recipe
-from generator.pictures import Split, network_inputs
+from generator.pictures import ImageSet, Split, network_inputs, with_drawings
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Labelled: TypeAlias = tuple[Floats, Floats]
@@ -103,6 +103,11 @@ def stream_of(
     """A split's pictures as epochs of ``plan``."""
     pictures = Pictures(split.load, split.labels, tuple(picture.source for picture in split.pictures))
     return Stream(pictures, plan, shape, seed=seed, workers=workers)
+
+
+def learned_from(data: ImageSet, recipe: Recipe, seed: int) -> Split:
+    """The pictures of Train, and the drawings that the recipe wants beside them."""
+    return with_drawings(data.splits["Train"], recipe.drawings, seed=seed)
 
 
 def targets(labels: npt.NDArray[np.int64], classes: int) -> Floats:

@@ -36,6 +36,8 @@ class Recipe:
         patience: epochs without gain on Validation after which training stops; None goes on to the end.
         validation_copies: augmented Validation pictures, always the same, that decide which epoch is best,
             beside the originals.
+        drawings: drawn faces that join the pictures of Train, where classes are bare and masked faces: masks,
+            hands, beards and scarves of every kind.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int | None = None
     validation_copies: int = 0
+    drawings: int = 0
 
     def rate(self, number: int, accuracies: Sequence[float]) -> float:
         """Learning rate of epoch ``number`` (from 0), after epochs with these Validation accuracies."""
@@ -89,6 +92,7 @@ ROBUST = Recipe(
     schedule="cosine",
     dropout=0.25,
     validation_copies=2_000,
+    drawings=600,
 )
 """For pictures from elsewhere: masks, faces, framing, cameras and light that the set does not hold."""
 
@@ -96,7 +100,8 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, ROBUST)}
 
 
 def fitted(recipe: Recipe, data: ImageSet, copies: Mapping[str, int] | int | None = None) -> Recipe:
-    """Return a recipe for an image set: with ``copies`` of its own, and masks drawn on bare faces alone.
+    """Return a recipe for an image set: with ``copies`` of its own; masks and faces are drawn only where
+    classes are bare and masked faces.
 
     Raises:
         UsageError: copies are asked of a set that is not there, or not for all sets together where a recipe
@@ -114,6 +119,7 @@ def fitted(recipe: Recipe, data: ImageSet, copies: Mapping[str, int] | int | Non
                 if name not in known:
                     raise UsageError(f"no set is called {name!r}; there are {', '.join(sorted(known))}")
         epoch = replace(epoch, copies=copies)
-    if epoch.augmentation.disguises is not None and data.labels != MASK_LABELS:
-        epoch = replace(epoch, augmentation=replace(epoch.augmentation, disguises=None))
-    return replace(recipe, epoch=epoch)
+    if data.labels == MASK_LABELS:
+        return replace(recipe, epoch=epoch, drawings=0 if data.is_synthetic else recipe.drawings)
+    epoch = replace(epoch, augmentation=replace(epoch.augmentation, disguises=None))
+    return replace(recipe, epoch=epoch, drawings=0)

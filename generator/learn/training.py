@@ -22,6 +22,7 @@ from generator.learn.fitting import (
     compile_for,
     held_out,
     in_words,
+    learned_from,
     run_epoch,
     stream_of,
 )
@@ -111,7 +112,8 @@ def train(
         progress("the pictures are drawings: this run is a smoke test and says nothing about accuracy")
     answers = _mean_answer(tf, teachers, (*network.input_shape, 1 if classes == 2 else classes))
     processes = worker_count(workers)
-    shape, pictures = network.input_shape, data.splits["Train"]
+    shape = network.input_shape
+    pictures = learned_from(data, recipe, seed)
     validation = held_out(data.splits["Validation"], classes, recipe, shape, seed=seed, workers=processes)
     state = _State(
         out_dir / _STATE,

@@ -17,6 +17,7 @@ from generator.pictures.sets import (
     SplitName,
     network_inputs,
     synthetic_set,
+    with_drawings,
 )
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "network_inputs",
     "open_data",
     "synthetic_set",
+    "with_drawings",
     "without_leaks",
 ]

@@ -220,6 +220,30 @@ def synthetic_set(*, seed: int = 0, train: int = 600, held_out: int = 120, size:
     return ImageSet(SYNTHETIC, MASK_LABELS, splits, digest.hexdigest())
 
 
+def with_drawings(split: Split, count: int, *, seed: int = 0) -> Split:
+    """Return a split of bare and masked faces with so many drawings behind its pictures, half of them masked."""
+    drawings = synthetic_set(seed=seed, train=count, held_out=0).splits["Train"]
+    return replace(
+        split,
+        files=(*split.files, *(f"{SYNTHETIC}/{file}" for file in drawings.files)),
+        labels=(*split.labels, *drawings.labels),
+        load=_Joined(split.load, len(split), drawings.load),
+        pictures=(*split.pictures, *drawings.pictures),
+    )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Reads ``count`` pictures by ``first``, and what follows by ``then``."""
+
+    first: Callable[[int], Image]
+    count: int
+    then: Callable[[int], Image]
+
+    def __call__(self, index: int) -> Image:
+        return self.first(index) if index < self.count else self.then(index - self.count)
+
+
 def network_inputs(split: Split, height: int, width: int, channels: int) -> npt.NDArray[np.uint8]:
     """Every picture of a split as the firmware would hand it to the network: N x H x W x C, ``uint8``."""
     prepared = [prepare_image(image, height, width, channels) for image in split.images()]

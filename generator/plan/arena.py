@@ -11,6 +11,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Segment:
     last_step: int
     offset: int = 0
 
-    @property
+    @cached_property
     def end(self) -> int:
         """Offset behind the last byte."""
         return self.offset + self.size_bytes
@@ -35,17 +36,17 @@ class Request:
     key: str
     segments: tuple[Segment, ...]
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """The most it ever holds."""
         return max(s.end for s in self.segments)
 
-    @property
+    @cached_property
     def first_step(self) -> int:
         """First step of its life."""
         return self.segments[0].first_step
 
-    @property
+    @cached_property
     def step_count(self) -> int:
         """Length of its life."""
         return self.segments[-1].last_step - self.first_step + 1
@@ -99,6 +100,8 @@ def lower_bound_bytes(requests: Sequence[Request], alignment: int) -> int:
 
 
 def _aligned(request: Request, alignment: int) -> Request:
+    if all(s.offset % alignment == 0 and s.end % alignment == 0 for s in request.segments):
+        return request
     return Request(
         request.key,
         tuple(

@@ -7,6 +7,7 @@ inputs and outputs of a convolution then need little more than the larger of the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -222,13 +223,14 @@ class _Arrangement:
         views = {view: offsets[source] for view, source in self._source_of.items() if source in offsets}
         scratches = {d.index: packing.offsets[_scratch_key(d)] for d in drafts if d.chosen.scratch_bytes}
         buffers = [*_activations(self._graph, self._places, offsets), *_scratches(drafts, scratches)]
-        segments = [s for r in self._requests for s in r.segments]
+        changes = [0] * (len(drafts) + 2)
+        for segment in (s for r in self._requests for s in r.segments):
+            changes[max(segment.first_step, 0)] += segment.size_bytes
+            changes[segment.last_step + 1] -= segment.size_bytes
         return Layout(
             packing,
             tuple(sorted(buffers, key=lambda b: (b.first_step, b.offset, b.name))),
-            tuple(
-                sum(s.size_bytes for s in segments if s.first_step <= d.index <= s.last_step) for d in drafts
-            ),
+            tuple(itertools.accumulate(changes))[: len(drafts)],
             {**offsets, **views},
             scratches,
         )

@@ -10,8 +10,9 @@ import pytest
 from tests.read.heavy import HEAVY
 from tests.support.cli import ROOT
 
-REFUSED_S = 2.0
-PLANNED_S = 15.0
+# In units of heavy.unit_s, of which an idle desktop does some ten a second.
+REFUSED_UNITS = 20
+PLANNED_UNITS = 150
 
 
 @pytest.mark.parametrize("name", HEAVY)
@@ -25,7 +26,7 @@ def test_heavy_models_are_bounded(name: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    seconds, outcome = done.stdout.split(" ", 1)
+    units, outcome = done.stdout.split(" ", 1)
     assert outcome.startswith(expected), outcome
     assert "malformed" not in outcome
-    assert float(seconds) < (REFUSED_S if expected == "refused" else PLANNED_S)
+    assert float(units) < (REFUSED_UNITS if expected == "refused" else PLANNED_UNITS)
