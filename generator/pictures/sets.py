@@ -221,7 +221,7 @@ def synthetic_set(*, seed: int = 0, train: int = 600, held_out: int = 120, size:
 
 
 def with_drawings(split: Split, count: int, *, seed: int = 0) -> Split:
-    """Return a split of bare and masked faces with so many drawings behind its pictures, half of them masked."""
+    """Return a split of faces with ``count`` drawings behind its pictures, every second one masked."""
     drawings = synthetic_set(seed=seed, train=count, held_out=0).splits["Train"]
     return replace(
         split,

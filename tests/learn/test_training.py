@@ -13,7 +13,7 @@ from generator.errors import UsageError
 from generator.evaluate import TflmScorer, answers
 from generator.learn.architectures import ARCHITECTURES, architecture
 from generator.learn.calibration import PIXELS, image_set_samples
-from generator.learn.fitting import Epoch
+from generator.learn.fitting import Epoch, learned_from
 from generator.learn.keras import tensorflow
 from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
@@ -245,6 +245,15 @@ def test_early_stop_counts_from_the_best():
     assert [recipe.is_over(a) for a in ([], [0.5], [0.5, 0.4], [0.5, 0.5, 0.5], [0.5, 0.4, 0.6])] == [
         False, False, False, True, False,
     ]  # fmt: skip
+
+
+def test_faces_are_drawn_beside_photographs_of_faces_alone(drawings):
+    photographs = replace(drawings, name="photographs")
+    assert fitted(ROBUST, photographs) == ROBUST
+    assert fitted(ROBUST, drawings).drawings == 0
+    assert fitted(ROBUST, replace(photographs, labels=("cat", "dog"))).drawings == 0
+    recipe = replace(ROBUST, drawings=6)
+    assert len(learned_from(photographs, recipe, seed=0)) == len(photographs.splits["Train"]) + 6
 
 
 def test_copies_are_of_sets_that_are_there(drawings):

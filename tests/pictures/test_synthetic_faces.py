@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 
 import numpy as np
 import pytest
 
 from generator.errors import MissingToolError
-from generator.pictures import open_data, synthetic_set
+from generator.pictures import open_data, synthetic_set, with_drawings
 from generator.pictures.synthetic import MASK_KINDS, draw_face, draw_mask_on
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
@@ -61,6 +62,17 @@ def test_set_is_balanced_and_repeatable():
         np.testing.assert_array_equal(a, b)
     train, test = one.splits["Train"].load(0), one.splits["Test"].load(0)
     assert (train != test).any()
+
+
+def test_drawings_join_a_split():
+    split = synthetic_set(seed=1, train=6, held_out=2, size=32).splits["Train"]
+    joined = pickle.loads(pickle.dumps(with_drawings(split, 4, seed=5)))
+    drawn = synthetic_set(seed=5, train=4, held_out=0).splits["Train"]
+    assert joined.labels == (*split.labels, 0, 1, 0, 1)
+    assert len(joined) == len(joined.files) == len(joined.pictures) == 10
+    assert len(set(joined.files)) == 10
+    for found, made in zip(joined.images(), (*split.images(), *drawn.images()), strict=True):
+        np.testing.assert_array_equal(found, made)
 
 
 def test_synthetic_is_a_source_name():
