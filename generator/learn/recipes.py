@@ -100,14 +100,14 @@ RECIPES = {recipe.name: recipe for recipe in (PAPER, ROBUST)}
 
 
 def fitted(recipe: Recipe, data: ImageSet, copies: Mapping[str, int] | int | None = None) -> Recipe:
-    """Return a recipe for an image set: with ``copies`` of its own; masks and faces are drawn only where
-    classes are bare and masked faces.
+    """Return a recipe for an image set: with ``copies`` of its own, and of Validation no more than of Train;
+    masks and faces are drawn only where classes are bare and masked faces.
 
     Raises:
         UsageError: copies are asked of a set that is not there, or not for all sets together where a recipe
             balances classes.
     """
-    epoch = recipe.epoch
+    epoch, validation_copies = recipe.epoch, recipe.validation_copies
     if copies is not None:
         if isinstance(copies, Mapping):
             if epoch.balanced:
@@ -118,8 +118,10 @@ def fitted(recipe: Recipe, data: ImageSet, copies: Mapping[str, int] | int | Non
             for name in copies:
                 if name not in known:
                     raise UsageError(f"no set is called {name!r}; there are {', '.join(sorted(known))}")
+        else:
+            validation_copies = min(validation_copies, copies)
         epoch = replace(epoch, copies=copies)
-    if data.labels == MASK_LABELS:
-        return replace(recipe, epoch=epoch, drawings=0 if data.is_synthetic else recipe.drawings)
-    epoch = replace(epoch, augmentation=replace(epoch.augmentation, disguises=None))
-    return replace(recipe, epoch=epoch, drawings=0)
+    drawings = 0 if data.is_synthetic else recipe.drawings
+    if data.labels != MASK_LABELS:
+        epoch, drawings = replace(epoch, augmentation=replace(epoch.augmentation, disguises=None)), 0
+    return replace(recipe, epoch=epoch, validation_copies=validation_copies, drawings=drawings)
