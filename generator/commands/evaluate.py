@@ -32,11 +32,11 @@ from generator.evaluate.plots import draw_plots
 from generator.evaluate.robustness import pictures_in_all
 from generator.evaluate.show import Column, as_json, print_evaluation, print_robustness, size_reduction
 from generator.imaging import Image
-from generator.learn.keras_network import KERAS_SUFFIXES
 from generator.learn.keras_scorer import KerasScorer
 from generator.learn.scoring import THRESHOLD
 from generator.pictures import ImageSet, Split, SplitName, Splitting, find_leaks
 from generator.plan import Optimize
+from generator.quantize.keras_network import KERAS_SUFFIXES
 from generator.render import Engine
 from generator.report.plotting import require_matplotlib
 from generator.workers import worker_count

@@ -11,14 +11,14 @@ import click
 
 from generator.commands.output import Output
 from generator.errors import UsageError
-from generator.learn.calibration import Samples
 from generator.learn.fake_quant import BITS, Bits
 from generator.learn.few_bits import DEFAULT_EPOCHS, quantize_to_few_bits
-from generator.learn.keras_network import KERAS_SUFFIXES, Activations, TensorIo
-from generator.learn.quantize import Quantization
 from generator.learn.recipes import PAPER, RECIPES, fitted
 from generator.learn.scoring import int8_evaluation
 from generator.pictures import SYNTHETIC, open_data
+from generator.quantize.calibration import Samples
+from generator.quantize.full_integer import Quantization
+from generator.quantize.keras_network import KERAS_SUFFIXES, Activations, TensorIo
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -13,9 +13,11 @@ from generator.catalog import ONNX_SUFFIX, Normalization
 from generator.commands.few_bits import few_bits_options, few_bits_wish, quantize_as_wished
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
-from generator.learn.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
 from generator.learn.fake_quant import Bits
-from generator.learn.keras_network import (
+from generator.quantize.calibration import DEFAULT_SAMPLES, PIXELS, Samples, open_samples
+from generator.quantize.full_integer import Quantization
+from generator.quantize.full_integer import quantize as run_quantization
+from generator.quantize.keras_network import (
     ACTIVATIONS,
     IO_TYPES,
     Activations,
@@ -24,13 +26,11 @@ from generator.learn.keras_network import (
     edge_type,
     load_network,
 )
-from generator.learn.onnx_agreement import measure_agreement
-from generator.learn.onnx_network import OnnxNetwork, load_onnx_network
-from generator.learn.quantization_report import report_errors
-from generator.learn.quantization_table import print_report
-from generator.learn.quantize import Quantization
-from generator.learn.quantize import quantize as run_quantization
-from generator.learn.records import write_whole
+from generator.quantize.layer_errors import report_errors
+from generator.quantize.onnx_agreement import measure_agreement
+from generator.quantize.onnx_network import OnnxNetwork, load_onnx_network
+from generator.quantize.table import print_report
+from generator.records import write_whole
 
 
 @click.command()

@@ -17,11 +17,11 @@ from generator.errors import UsageError
 from generator.evaluate import PAPER
 from generator.evaluate.show import Column, print_evaluation
 from generator.learn.architectures import ARCHITECTURES, architecture
-from generator.learn.keras_network import IO_TYPES, TensorIo
 from generator.learn.pipeline import make_model
 from generator.learn.recipes import RECIPES, Recipe, fitted
 from generator.learn.training import DEFAULT_SEED
 from generator.pictures import ImageSet, Splitting, apart_from_test
+from generator.quantize.keras_network import IO_TYPES, TensorIo
 
 _DEFAULT_RECIPE = "paper"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from generator.errors import UsageError
-from generator.learn.keras import tensorflow
+from generator.quantize.keras import tensorflow
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.learn.keras import tensorflow
+from generator.quantize.keras import tensorflow
 
 Bits: TypeAlias = Literal[8, 6, 4, 1]
 BITS: tuple[Bits, ...] = get_args(Bits)

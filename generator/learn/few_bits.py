@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from generator.errors import ModelError, UsageError
-from generator.learn.calibration import Samples
 from generator.learn.fake_quant import Bits
 from generator.learn.fitting import Batches, Fit, held_out, learned_from, stream_of
-from generator.learn.keras import seed_everything, tensorflow
-from generator.learn.keras_network import TensorIo, load_keras
 from generator.learn.qat import Twin, fine_tune, to_tflite, training_twin
-from generator.learn.quantize import Quantization, write_quantized
 from generator.learn.recipes import PAPER, Recipe
 from generator.pictures import ImageSet
+from generator.quantize.calibration import Samples
+from generator.quantize.full_integer import Quantization, write_quantized
+from generator.quantize.keras import seed_everything, tensorflow
+from generator.quantize.keras_network import TensorIo, load_keras
 from generator.workers import worker_count
 
 DEFAULT_EPOCHS = 5

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from generator.augment import Epoch as EpochPlan
 from generator.augment import Pictures, Stream
-from generator.learn.keras import tensorflow
 from generator.learn.recipes import Recipe
 from generator.pictures import ImageSet, Split, network_inputs, with_drawings
+from generator.quantize.keras import tensorflow
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Labelled: TypeAlias = tuple[Floats, Floats]

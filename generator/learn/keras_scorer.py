@@ -13,8 +13,8 @@ from generator.errors import ModelError, UsageError
 from generator.evaluate.metrics import Scores
 from generator.evaluate.scorers import Progress
 from generator.imaging import Image, prepare_image
-from generator.learn.calibration import PIXELS
-from generator.learn.keras_network import load_keras
+from generator.quantize.calibration import PIXELS
+from generator.quantize.keras_network import load_keras
 
 KERAS = "keras-float32"
 _BATCH = 64

@@ -12,14 +12,14 @@ from typing import Any
 
 from generator.evaluate import Evaluation
 from generator.learn.architectures import Architecture
-from generator.learn.calibration import PIXELS, image_set_samples
-from generator.learn.keras_network import TensorIo, load_network
-from generator.learn.quantize import Quantization, quantize
 from generator.learn.recipes import Recipe
-from generator.learn.records import write_whole
 from generator.learn.scoring import THRESHOLD, float_evaluation, int8_evaluation
 from generator.learn.training import DEFAULT_SEED, Progress, TrainingResult, train
 from generator.pictures import ImageSet, SplitName
+from generator.quantize.calibration import PIXELS, image_set_samples
+from generator.quantize.full_integer import Quantization, quantize
+from generator.quantize.keras_network import TensorIo, load_network
+from generator.records import write_whole
 
 CARD = "model.json"
 HISTORY = "training.json"

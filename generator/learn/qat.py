@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from generator.errors import ModelError
 from generator.learn.fake_quant import STORED_BITS, Bits, Floats, Mode, layers
 from generator.learn.fitting import EpochBatches, Fit, Labelled, fit_best
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import TensorIo, keras_network
 from generator.learn.recipes import Recipe
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import TensorIo, keras_network
 
 LEARNING_RATES: Mapping[Bits, float] = {8: 1e-4, 6: 2e-4, 4: 5e-4, 1: 1e-3}
 """Where the falling rate begins: the coarser the grid, the further weights have to go."""

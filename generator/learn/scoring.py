@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from generator.evaluate import Evaluation, Scorer, TflmScorer, evaluate
-from generator.learn.calibration import PIXELS
 from generator.learn.keras_scorer import KerasScorer
 from generator.pictures import ImageSet, SplitName
+from generator.quantize.calibration import PIXELS
 
 THRESHOLD = 0.5
 

@@ -14,16 +14,16 @@ from typing import Any, TypeAlias
 
 from generator.errors import UsageError
 from generator.learn.architectures import Architecture, Head, architecture, mask_cnn
-from generator.learn.calibration import Samples, image_set_samples
 from generator.learn.fake_quant import Bits
 from generator.learn.few_bits import quantize_to_few_bits
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import load_network
 from generator.learn.recipes import PAPER, Recipe, fitted
-from generator.learn.records import as_read, read_record, write_whole
 from generator.learn.scoring import float_evaluation, int8_evaluation
 from generator.learn.training import train
 from generator.pictures import ImageSet
+from generator.quantize.calibration import Samples, image_set_samples
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import load_network
+from generator.records import as_read, read_record, write_whole
 
 DEFAULT_TUNING_EPOCHS = 5
 DEFAULT_WEIGHTS: tuple[Bits, ...] = (8, 4)

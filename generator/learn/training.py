@@ -26,11 +26,11 @@ from generator.learn.fitting import (
     run_epoch,
     stream_of,
 )
-from generator.learn.keras import seed_everything, tensorflow
-from generator.learn.keras_network import load_keras
 from generator.learn.recipes import Recipe
-from generator.learn.records import as_read, read_record, write_whole
 from generator.pictures import ImageSet
+from generator.quantize.keras import seed_everything, tensorflow
+from generator.quantize.keras_network import load_keras
+from generator.records import as_read, read_record, write_whole
 from generator.workers import worker_count
 
 Progress: TypeAlias = Callable[[str], None]

@@ -15,17 +15,17 @@ import numpy as np
 from generator.errors import UsageError
 from generator.evaluate import Evaluation, Scorer, Scores, TflmScorer, evaluate
 from generator.learn.architectures import ARCHITECTURES, Architecture, architecture
-from generator.learn.calibration import PIXELS
 from generator.learn.fitting import Epoch
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import KERAS_SUFFIXES
 from generator.learn.keras_scorer import KerasScorer
 from generator.learn.pipeline import CARD, HISTORY, make_model
 from generator.learn.recipes import Recipe
-from generator.learn.records import as_read, read_record, write_whole
 from generator.learn.scoring import THRESHOLD
 from generator.learn.sweep import Estimate, sweep_networks
 from generator.pictures import ImageSet
+from generator.quantize.calibration import PIXELS
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import KERAS_SUFFIXES
+from generator.records import as_read, read_record, write_whole
 from generator.study.pictures import Judged
 from generator.workers import worker_count
 

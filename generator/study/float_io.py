@@ -9,10 +9,10 @@ from typing import Any, get_args
 import numpy as np
 
 from generator.evaluate import answers
-from generator.learn.calibration import image_set_samples
-from generator.learn.keras_network import IO_TYPES, TensorIo, load_network
-from generator.learn.quantize import quantize
 from generator.learn.scoring import THRESHOLD
+from generator.quantize.calibration import image_set_samples
+from generator.quantize.full_integer import quantize
+from generator.quantize.keras_network import IO_TYPES, TensorIo, load_network
 from generator.study.bench import OWN, Bench, Made, Section
 from generator.study.markdown import percent, table
 

@@ -16,8 +16,8 @@ from generator.evaluate.plots import confusion_panel
 from generator.evaluate.show import size_reduction
 from generator.imaging import area_average, crop_square
 from generator.learn.fitting import compile_for
-from generator.learn.keras_network import load_keras
 from generator.learn.scoring import THRESHOLD
+from generator.quantize.keras_network import load_keras
 from generator.report.plotting import drawing
 from generator.study.bench import OWN, Bench, Made, Section, finished_models
 from generator.study.markdown import ABSENT, figure, percent, points, span, table

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from generator.errors import UsageError
 from generator.learn.pipeline import library_versions
-from generator.learn.records import write_whole
+from generator.records import write_whole
 from generator.report.plotting import require_matplotlib
 from generator.study.ablation import ablation
 from generator.study.below8bits import below8bits

@@ -13,10 +13,10 @@ import numpy as np
 
 from generator.errors import FirmcastError, MissingToolError, ModelError, UsageError
 from generator.graph import Graph, Tensor
-from generator.learn.keras import quiet, tensorflow
-from generator.learn.keras_network import KERAS_SUFFIXES, load_network
 from generator.link import Client
 from generator.plan import Plan
+from generator.quantize.keras import quiet, tensorflow
+from generator.quantize.keras_network import KERAS_SUFFIXES, load_network
 from generator.reference import Oracle
 from generator.validate.arrays import Array, quantization_of
 from generator.validate.compare import run_step

@@ -10,9 +10,9 @@ import pytest
 from onnx import numpy_helper
 
 from generator.errors import ModelError, UsageError
-from generator.learn.calibration import open_samples
-from generator.learn.onnx_agreement import measure_agreement
-from generator.learn.onnx_network import load_onnx_network
+from generator.quantize.calibration import open_samples
+from generator.quantize.onnx_agreement import measure_agreement
+from generator.quantize.onnx_network import load_onnx_network
 from tests.convert.networks import Network, converted_operators
 from tests.convert.test_networks import mobile_network
 from tests.support.cli import ROOT, firmcast

@@ -17,8 +17,8 @@ from generator.errors import ModelError, TargetError, UsageError
 from generator.evaluate import FirmwareScorer, TflmScorer, answers, as_scores
 from generator.graph import DType, Quantization, Tensor
 from generator.imaging import load_samples
-from generator.learn.calibration import PIXELS
 from generator.pictures import synthetic_set
+from generator.quantize.calibration import PIXELS
 from generator.targets import load_board
 from tests.plan.networks import Network
 

@@ -14,10 +14,10 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip insta
 
 from generator.errors import ModelError
 from generator.learn.fake_quant import BITS, STORED_BITS, best_steps, layers, levels, on_grid
-from generator.learn.keras import seed_everything, tensorflow
 from generator.learn.qat import fine_tune, to_tflite, training_twin
 from generator.learn.recipes import PAPER
-from generator.learn.tflite_file import parse
+from generator.quantize.keras import seed_everything, tensorflow
+from generator.quantize.tflite_file import parse
 from generator.read import read_tflite_bytes
 from generator.reference import Oracle
 from tests.support.cli import ROOT, firmcast

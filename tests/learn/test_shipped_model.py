@@ -15,10 +15,10 @@ from generator.assets import models_dir
 from generator.evaluate import Scorer, TflmScorer, evaluate
 from generator.imaging import load_samples, read_image
 from generator.imaging.samples import ARCHIVE
-from generator.learn.calibration import PIXELS
 from generator.learn.keras_scorer import KerasScorer
-from generator.learn.tflite_file import parse
 from generator.pictures import folder_set
+from generator.quantize.calibration import PIXELS
+from generator.quantize.tflite_file import parse
 
 NETWORKS = ("mask_cnn", "squeezenet", "squeezenet_modified")
 PAPER_KIB = {"mask_cnn": 138, "squeezenet": 780, "squeezenet_modified": 386}

@@ -12,15 +12,15 @@ import pytest
 from generator.errors import UsageError
 from generator.evaluate import TflmScorer, answers
 from generator.learn.architectures import ARCHITECTURES, architecture
-from generator.learn.calibration import PIXELS, image_set_samples
 from generator.learn.fitting import Epoch, learned_from
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import load_network
 from generator.learn.pipeline import make_model
-from generator.learn.quantize import quantize
 from generator.learn.recipes import PAPER, ROBUST, fitted
 from generator.learn.training import train
 from generator.pictures import synthetic_set
+from generator.quantize.calibration import PIXELS, image_set_samples
+from generator.quantize.full_integer import quantize
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import load_network
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 pytest.importorskip("cv2", reason="OpenCV is not installed")

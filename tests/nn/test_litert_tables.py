@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from generator.graph import UnaryKind
-from generator.learn.keras import tensorflow
+from generator.quantize.keras import tensorflow
 from generator.read import read_tflite_bytes
 from generator.reference import run_graph
 from tests.nn.operators import options

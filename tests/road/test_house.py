@@ -17,7 +17,7 @@ from tests.support.cli import ROOT
 PYTHON_FOLDERS = ("generator", "tests", "benchmarks", "docs", "renode")
 # A package imports only what stands on a line before it (docs/architecture.md).
 ORDER = (
-    ("errors", "assets", "workers"),
+    ("errors", "assets", "records", "workers"),
     ("graph",),
     ("convert",),
     ("catalog", "arithmetic"),
@@ -25,7 +25,7 @@ ORDER = (
     ("plan", "application", "simplify", "augment", "pictures"),
     ("render", "reference", "toolchain", "link"),
     ("flash", "emulator", "report"),
-    ("evaluate",),
+    ("evaluate", "quantize"),
     ("learn",),
     ("study",),
     ("validate",),

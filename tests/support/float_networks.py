@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from generator.learn.calibration import Samples
-from generator.learn.keras import tensorflow
-from generator.learn.pool import NetworkInput
+from generator.quantize.calibration import Samples
+from generator.quantize.keras import tensorflow
+from generator.quantize.pool import NetworkInput
 
 
 def keywords() -> Any:

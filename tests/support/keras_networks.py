@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from generator.learn.architectures import architecture
-from generator.learn.keras import quiet, tensorflow
+from generator.quantize.keras import quiet, tensorflow
 
 
 def _block(layers: Any, x: Any, channels: int, stride: int = 1) -> Any:

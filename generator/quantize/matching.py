@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generator.learn.tflite_file import TfliteFile
+from generator.quantize.tflite_file import TfliteFile
 
 _SCALE_ONLY = ("QUANTIZE", "DEQUANTIZE")
 

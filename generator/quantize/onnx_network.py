@@ -16,8 +16,8 @@ import numpy.typing as npt
 from generator.convert import convert_onnx
 from generator.convert.onnx import input_order, onnx_package, parse_onnx, readers_of, supported_onnx_operators
 from generator.errors import MissingToolError, ModelError, UsageError
-from generator.learn.keras_network import Activations, TensorIo
-from generator.learn.pool import NetworkInput, Sample
+from generator.quantize.keras_network import Activations, TensorIo
+from generator.quantize.pool import NetworkInput, Sample
 
 Array = npt.NDArray[Any]
 

@@ -1,6 +1,6 @@
 """Pictures to ship with a model: drawings, and a public-domain photograph with a mask drawn on it.
 
-``python -m generator.learn.samples MODEL_DIR`` writes them anew; the same versions give the same bytes.
+``python -m generator.pictures.samples MODEL_DIR`` writes them anew; the same versions give the same bytes.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.learn.calibration import Samples
-from generator.learn.keras_network import Activations, KerasNetwork, TensorIo, edge_type
-from generator.learn.onnx_network import OnnxNetwork
-from generator.learn.records import write_whole
-from generator.learn.tflite_file import parse
+from generator.quantize.calibration import Samples
+from generator.quantize.keras_network import Activations, KerasNetwork, TensorIo, edge_type
+from generator.quantize.onnx_network import OnnxNetwork
+from generator.quantize.tflite_file import parse
+from generator.records import write_whole
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def quantize(
     """Quantize a trained network, all weights to int8 and all activations to ``activations``; write it.
 
     Args:
-        network: from :func:`~generator.learn.keras_network.load_network`, or
-            :func:`~generator.learn.onnx_network.load_onnx_network`.
-        samples: from :func:`~generator.learn.calibration.open_samples`; those of ``calibration`` set ranges.
+        network: from :func:`~generator.quantize.keras_network.load_network`, or
+            :func:`~generator.quantize.onnx_network.load_onnx_network`.
+        samples: from :func:`~generator.quantize.calibration.open_samples`; ``calibration`` sets ranges.
         out_path: the ``.tflite`` file.
         io: type of inputs and outputs; that of the activations by default.
         activations: int8, or int16 for twice the bytes and more precision.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.learn.calibration import Samples
-from generator.learn.onnx_network import OnnxNetwork
+from generator.quantize.calibration import Samples
+from generator.quantize.onnx_network import OnnxNetwork
 from generator.reference.tflm import Oracle
 
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from generator.catalog import Normalization
 from generator.errors import FirmcastError, MissingToolError, UsageError
 from generator.imaging import Image, prepare_image, read_image
-from generator.learn.arrays import array_pool, is_array_source
-from generator.learn.pool import NetworkInput, Pool, Sample, expected
 from generator.pictures import SYNTHETIC, ImageSet, synthetic_set
 from generator.pictures.layouts import content_share, image_files, split_folders
+from generator.quantize.arrays import array_pool, is_array_source
+from generator.quantize.pool import NetworkInput, Pool, Sample, expected
 
 DEFAULT_SAMPLES = 256
 FEW_SAMPLES = 100
@@ -79,7 +79,7 @@ def open_samples(
     Args:
         source: a folder of JPEG, PNG, BMP and WebP files (in itself, or in folders of any depth; of ``Train``
             and ``Validation`` the first sets ranges, the second is held out); a folder of ``.npy`` files, a
-            ``.npy`` or ``.npz`` file, see :func:`~generator.learn.arrays.array_pool`; or ``synthetic``.
+            ``.npy`` or ``.npz`` file, see :func:`~generator.quantize.arrays.array_pool`; or ``synthetic``.
         inputs: of the network, in its order.
         count: samples that set ranges, at most.
         seed: chooses them.

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from generator.learn.calibration import Samples
-from generator.learn.keras import quiet, tensorflow
-from generator.learn.matching import match_tensors
-from generator.learn.pool import Sample
-from generator.learn.tflite_file import FileTensor, TfliteFile, parse
+from generator.quantize.calibration import Samples
+from generator.quantize.keras import quiet, tensorflow
+from generator.quantize.matching import match_tensors
+from generator.quantize.pool import Sample
+from generator.quantize.tflite_file import FileTensor, TfliteFile, parse
 
 WORST_CHANNELS = 3
 _LOWEST_DB = -99.0

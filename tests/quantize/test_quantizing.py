@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 
 from generator.errors import ModelError, UsageError
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import keras_network, load_network
-from generator.learn.quantize import quantize
-from generator.learn.tflite_file import parse
+from generator.quantize.full_integer import quantize
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import keras_network, load_network
+from generator.quantize.tflite_file import parse
 from tests.support.cli import ROOT
 from tests.support.float_networks import NETWORKS, made_samples, saved
 
@@ -68,7 +68,7 @@ def test_another_process_writes_the_same_bytes(files, tmp_path):
     _, here = quantized(files["keywords"], tmp_path / "here.tflite")
     program = (
         "import sys; from pathlib import Path\n"
-        "from generator.learn.keras_network import load_network\n"
+        "from generator.quantize.keras_network import load_network\n"
         "network = load_network(Path(sys.argv[1]))\n"
         "from tests.support.float_networks import made_samples\n"
         "samples = made_samples(network.inputs)\n"

@@ -7,8 +7,8 @@ import pytest
 
 from generator.catalog import Normalization
 from generator.errors import UsageError
-from generator.learn.calibration import HELD_OUT_SAMPLES, open_samples
-from generator.learn.pool import NetworkInput
+from generator.quantize.calibration import HELD_OUT_SAMPLES, open_samples
+from generator.quantize.pool import NetworkInput
 
 SOUND = NetworkInput("mfcc", (1, 49, 10, 1))
 WINDOW = NetworkInput("window", (1, 6, 3))

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from generator.errors import ModelError, UsageError
-from generator.learn.keras import quiet, tensorflow
-from generator.learn.pool import NetworkInput, Sample
-from generator.learn.tflite_file import parse, with_edges_in_order
+from generator.quantize.keras import quiet, tensorflow
+from generator.quantize.pool import NetworkInput, Sample
+from generator.quantize.tflite_file import parse, with_edges_in_order
 
 Activations: TypeAlias = Literal["int8", "int16"]
 TensorIo: TypeAlias = Literal["int8", "uint8", "int16", "float32"]

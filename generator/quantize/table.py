@@ -1,4 +1,4 @@
-"""The errors of :mod:`generator.learn.quantization_report` for people."""
+"""The errors of :mod:`generator.quantize.layer_errors` for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from generator.learn.quantization_report import LayerError, QuantizationReport
+from generator.quantize.layer_errors import LayerError, QuantizationReport
 
 _LONGEST_NAME = 30
 _WIDTH = 150  # characters, where there is no terminal to fit

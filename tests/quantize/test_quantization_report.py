@@ -11,12 +11,12 @@ pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip insta
 
 from rich.console import Console
 
-from generator.learn.keras import tensorflow
-from generator.learn.keras_network import keras_network
-from generator.learn.matching import match_tensors
-from generator.learn.quantization_report import report_errors
-from generator.learn.quantization_table import print_report
-from generator.learn.tflite_file import FileOperator, FileTensor, TfliteFile
+from generator.quantize.keras import tensorflow
+from generator.quantize.keras_network import keras_network
+from generator.quantize.layer_errors import report_errors
+from generator.quantize.matching import match_tensors
+from generator.quantize.table import print_report
+from generator.quantize.tflite_file import FileOperator, FileTensor, TfliteFile
 from tests.support.cli import firmcast
 from tests.support.float_networks import NETWORKS, made_samples, residual, saved
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from generator.catalog import Normalization
 from generator.errors import UsageError
-from generator.learn.pool import NetworkInput, Pool, Sample, expected
+from generator.quantize.pool import NetworkInput, Pool, Sample, expected
 
 _Array: TypeAlias = npt.NDArray[Any]
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError)
