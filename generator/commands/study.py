@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from generator.commands import options, road
+from generator.commands.cast import caster
 from generator.commands.data import data_options, read_data
-from generator.commands.estimate import estimator
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.commands.sweep import chosen_networks
@@ -130,7 +130,7 @@ def study(
             seeds=tuple(range(seeds)),
             out=out,
             work=work,
-            estimate=estimator(road.choose_target(board, clock_mhz)),
+            cast=caster(road.choose_target(board, clock_mhz), output),
             command=typed("study", without=("out", "work")),
             models=models,
             groups=None if groups is None else read_groups(groups, images),

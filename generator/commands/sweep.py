@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from generator.commands import options, road
+from generator.commands.cast import caster
 from generator.commands.data import data_options, read_data
-from generator.commands.estimate import estimator
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
@@ -92,17 +92,18 @@ def sweep(
 ) -> None:
     """Train small networks, quantize each to several widths of weights, and show which are worth it.
 
-    Writes sweep.json, sweep.md, pareto.png and pareto.svg. Latency is the planner's estimate.
+    Writes sweep.json, sweep.md, pareto.png and pareto.svg. Every network is built and run on the emulated
+    board.
     """
     networks = chosen_networks(chosen)
     require_matplotlib()  # before anything takes time
-    estimate = estimator(road.choose_target(board, clock_mhz))
+    cast = caster(road.choose_target(board, clock_mhz), output)
     images = read_data(data, held_out, splitting, output, seed=seed)
     recipe = RECIPES[recipe_name]
     rows = run_sweep(
         images,
         out,
-        estimate,
+        cast,
         networks=networks,
         weights=[bits for bits in BITS if str(bits) in weights],
         recipe=fitted(replace(recipe, epochs=epochs or recipe.epochs), images, copies),

@@ -18,10 +18,8 @@ def draw_pareto(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
     paths = out_dir / "pareto.png", out_dir / "pareto.svg"
     with drawing(*_SIZE_INCHES, *paths) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
-        _panel(left, rows, "bytes", ".tflite, kB")
-        _panel(
-            right, rows, "ms", f"latency, ms at {rows[0].modelled.clock_mhz:g} MHz (estimated from the plan)"
-        )
+        _panel(left, rows, "bytes", "flash, kB")
+        _panel(right, rows, "ms", f"modelled latency, ms at {rows[0].on_target.clock_mhz:g} MHz")
         left.set_ylabel(f"accuracy on {rows[0].count} Validation pictures, %")
         figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
     return paths
@@ -29,7 +27,7 @@ def draw_pareto(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
 
 def _panel(axis: Any, rows: Sequence[Row], cost: str, title: str) -> None:
     def at(row: Row) -> float:
-        return row.tflite_bytes / 1000 if cost == "bytes" else row.modelled.ms
+        return row.on_target.flash_bytes / 1000 if cost == "bytes" else row.on_target.ms
 
     front = pareto_front(rows, at)
     axis.plot(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from generator.errors import UsageError
 from generator.learn.architectures import Architecture, Head, architecture, mask_cnn
@@ -32,20 +32,28 @@ _ROWS = "rows"
 
 
 @dataclass(frozen=True)
-class Modelled:
-    """What a ``.tflite`` file would need, estimated from its plan alone (:mod:`generator.plan`): cycles and
-    milliseconds of an inference at ``clock_mhz``, bytes of constants in flash and of activations in RAM.
+class OnTarget:
+    """What a ``.tflite`` file is as firmware on the emulated part: modelled cycles and milliseconds of an
+    inference at ``clock_mhz``; bytes of the whole image in flash and of all RAM; MACs; outputs that differ
+    from the reference's in so many inferences.
     """
 
     cycles: int
     ms: float
     clock_mhz: float
-    constants_bytes: int
-    arena_bytes: int
+    flash_bytes: int
+    ram_bytes: int
     macs: int
+    inputs: int
+    mismatches: int
 
 
-Estimate: TypeAlias = Callable[[Path], Modelled]
+@dataclass(frozen=True)
+class Cast:
+    """Makes firmware of a ``.tflite`` file for ``target``, a board at a clock, and runs it emulated."""
+
+    target: str
+    make: Callable[[Path], OnTarget]
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class Settings:
     seed: int
     data: str
     data_sha256: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class Row:
         packed_weight_bytes: its weights at their own width.
         best_epoch: of training from scratch.
         best_tuning_epoch: of fine-tuning; 0 if the weights before it were kept.
-        modelled: latency and memory, estimated.
+        on_target: its firmware.
         settings: how it was made.
         training_seconds: of the training from scratch, which rows of one network share.
         tuning_seconds: of fine-tuning.
@@ -90,7 +99,7 @@ class Row:
     packed_weight_bytes: int
     best_epoch: int
     best_tuning_epoch: int
-    modelled: Modelled
+    on_target: OnTarget
     settings: Settings
     training_seconds: float = field(default=0.0, compare=False)
     tuning_seconds: float = field(default=0.0, compare=False)
@@ -111,7 +120,7 @@ def sweep_networks() -> tuple[Architecture, ...]:
 def run_sweep(
     data: ImageSet,
     out_dir: Path,
-    estimate: Estimate,
+    cast: Cast,
     *,
     networks: Sequence[Architecture] | None = None,
     weights: Sequence[Bits] = DEFAULT_WEIGHTS,
@@ -134,8 +143,10 @@ def run_sweep(
     recipe = fitted(recipe, data)
     if recipe.epochs < 1 or tuning_epochs < 0 or not chosen or not weights:
         raise UsageError("a sweep needs at least one network, one width of weights and one epoch of training")
-    settings = Settings(as_read(asdict(recipe)), tuning_epochs, seed, data.name, data.content_sha256)
-    sweep = _Sweep(data, out_dir, estimate, recipe, settings, workers, progress)
+    settings = Settings(
+        as_read(asdict(recipe)), tuning_epochs, seed, data.name, data.content_sha256, cast.target
+    )
+    sweep = _Sweep(data, out_dir, cast, recipe, settings, workers, progress)
     rows = []
     for number, network in enumerate(chosen, 1):
         missing = []
@@ -165,7 +176,7 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
     """The rows, and which are on the fronts."""
     by_size, by_latency = (pareto_front(rows, cost) for cost in (_bytes, _ms))
     return {
-        "latency": "estimated from the plan",
+        "latency": "modelled, on the emulated part",
         "split": "Validation",
         "rows": [
             {**asdict(row), "best_for_size": row in by_size, "best_for_latency": row in by_latency}
@@ -178,18 +189,20 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """A table; ``*`` marks what no other row beats."""
     by_size, by_latency = (pareto_front(rows, cost) for cost in (_bytes, _ms))
     count = rows[0].count
-    clock = rows[0].modelled.clock_mhz
+    first = rows[0].on_target
     lines = [
-        f"Validation, {count} pictures: one is {100 / count:.2f} points. Latency is estimated from the plan "
-        f"at {clock:g} MHz. `*`: no other is smaller, or faster, and as good.",
+        f"Validation, {count} pictures: one is {100 / count:.2f} points. Latency is modelled at "
+        f"{first.clock_mhz:g} MHz, flash and RAM are those of the whole firmware. `*`: no other is smaller, "
+        f"or faster, and as good. {_bit_exact(rows)}",
         "",
-        "| network | weights | parameters | MACs | float32 | integers | .tflite B | latency ms | RAM B |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| network | weights | parameters | MACs | float32 | integers | .tflite B | flash B | RAM B | ms |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row.network} | {row.bits} bit | {row.parameters:,} | {row.modelled.macs:,} "
-        f"| {row.float_accuracy:.2%} | {row.accuracy:.2%} | {row.tflite_bytes:,}{' *' * (row in by_size)} "
-        f"| {row.modelled.ms:.2f}{' *' * (row in by_latency)} | {row.modelled.arena_bytes:,} |"
+        f"| {row.network} | {row.bits} bit | {row.parameters:,} | {row.on_target.macs:,} "
+        f"| {row.float_accuracy:.2%} | {row.accuracy:.2%} | {row.tflite_bytes:,} "
+        f"| {row.on_target.flash_bytes:,}{' *' * (row in by_size)} | {row.on_target.ram_bytes:,} "
+        f"| {row.on_target.ms:.2f}{' *' * (row in by_latency)} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
@@ -207,7 +220,7 @@ def write_tables(rows: Sequence[Row], out_dir: Path) -> tuple[Path, Path]:
 class _Sweep:
     data: ImageSet
     out_dir: Path
-    estimate: Estimate
+    cast: Cast
     recipe: Recipe
     settings: Settings
     workers: int | None
@@ -254,7 +267,7 @@ class _Sweep:
             packed_weight_bytes=result.packed_weight_bytes,
             best_epoch=best_epoch,
             best_tuning_epoch=result.fit.best_epoch if result.fit else 0,
-            modelled=self.estimate(file),
+            on_target=self.cast.make(file),
             settings=self.settings,
             training_seconds=training_seconds,
             tuning_seconds=result.fit.seconds if result.fit else 0.0,
@@ -266,8 +279,8 @@ class _Sweep:
 
     def _train_unless_trained(self, network: Architecture, path: Path) -> tuple[int, float]:
         """The best epoch and the seconds of all; ``NAME.training.json`` tells how the file was trained."""
-        # Fine-tuning comes later.
-        mine = {key: value for key, value in asdict(self.settings).items() if key != "tuning_epochs"}
+        later = ("tuning_epochs", "target")
+        mine = {key: value for key, value in asdict(self.settings).items() if key not in later}
         card = path.with_suffix(".training.json")
         known = read_record(card)
         if path.is_file() and known is not None and known.get("settings") == mine and "seconds" in known:
@@ -311,15 +324,22 @@ def _finished(path: Path, settings: Settings) -> Row | None:
         return None
     if set(known) != {field.name for field in fields(Row)}:
         return None  # of another version
-    return Row(**{**known, "modelled": Modelled(**known["modelled"]), "settings": settings})
+    return Row(**{**known, "on_target": OnTarget(**known["on_target"]), "settings": settings})
 
 
 def _bytes(row: Row) -> float:
-    return row.tflite_bytes
+    return row.on_target.flash_bytes
 
 
 def _ms(row: Row) -> float:
-    return row.modelled.ms
+    return row.on_target.ms
+
+
+def _bit_exact(rows: Sequence[Row]) -> str:
+    wrong = [f"{row.network} with {row.bits} bits" for row in rows if row.on_target.mismatches]
+    if wrong:
+        return f"NOT bit-exact in the firmware: {', '.join(wrong)}."
+    return f"All are bit-exact in the firmware, on {rows[0].on_target.inputs} inputs each."
 
 
 _DS_CNN_DROPOUT = (0.3,)

@@ -137,6 +137,13 @@ def _scaled(colour: _Colour, factor: float) -> _Colour:
     return red, green, blue
 
 
+def _extent(stencil: _Layer) -> tuple[slice, slice]:
+    """Rows and columns that a stencil covers: most strokes are small, and painting is most of the work."""
+    found = (np.flatnonzero(stencil.any(axis=axis)) for axis in (1, 0))
+    rows, columns = (slice(f[0], f[-1] + 1) if len(f) else slice(0, 1) for f in found)
+    return rows, columns
+
+
 class _Drawing:
     """A canvas and the lot; every method draws one thing upon what is there."""
 
@@ -189,8 +196,11 @@ class _Drawing:
         return np.asarray(self.cv2.GaussianBlur(stencil, (0, 0), soft))
 
     def paint(self, stencil: _Layer, colour: _Colour | _Layer, strength: float = 1.0) -> None:
-        weight = (stencil * strength)[..., np.newaxis]
-        self.layer = (self.layer * (1 - weight) + np.asarray(colour, np.float32) * weight).astype(np.float32)
+        part = _extent(stencil)
+        weight = (stencil[part] * strength)[..., np.newaxis]
+        colours = np.asarray(colour, np.float32)
+        self.layer[part] *= 1 - weight
+        self.layer[part] += (colours if colours.ndim == 1 else colours[part]) * weight
 
     def darken(self, stencil: _Layer, factor: float) -> None:
         self.layer *= 1 - stencil[..., np.newaxis] * (1 - factor)

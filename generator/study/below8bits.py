@@ -14,7 +14,7 @@ def below8bits(bench: Bench) -> Section:
     rows = run_sweep(
         study.data,
         study.work / "sweep",
-        study.estimate,
+        study.cast,
         networks=study.sweep,
         recipe=study.recipe,
         tuning_epochs=min(DEFAULT_TUNING_EPOCHS, study.recipe.epochs),
@@ -29,6 +29,6 @@ def below8bits(bench: Bench) -> Section:
 {as_markdown(rows)}
 Recipe `{study.recipe.name}`, seed {study.seeds[0]}; how weights of few bits are trained: docs/below8bits.md.
 
-{figure("pareto", "Accuracy against bytes and estimated latency")}
+{figure("pareto", "Accuracy against flash and modelled latency")}
 """
     return Section("Below 8 bits", text, as_json(rows))

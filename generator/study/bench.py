@@ -20,7 +20,7 @@ from generator.learn.keras_scorer import KerasScorer
 from generator.learn.pipeline import CARD, HISTORY, make_model
 from generator.learn.recipes import Recipe
 from generator.learn.scoring import THRESHOLD
-from generator.learn.sweep import Estimate, sweep_networks
+from generator.learn.sweep import Cast, OnTarget, sweep_networks
 from generator.pictures import ImageSet
 from generator.quantize.calibration import PIXELS
 from generator.quantize.keras import tensorflow
@@ -48,7 +48,7 @@ class Study:
         seeds: of repeated trainings; the first is that of single ones.
         out: folder of tables and figures.
         work: folder of models and of results that parts are put together from.
-        estimate: what a .tflite file needs on the target.
+        cast: makes firmware of a .tflite file and measures it.
         command: what a reader types to repeat it, without a path of this machine.
         models: folder with finished model folders by architecture, for ``models``; None trains them.
         groups: sources of pictures by file name, for ``source_gap``; others have that of their set.
@@ -65,7 +65,7 @@ class Study:
     seeds: tuple[int, ...]
     out: Path
     work: Path
-    estimate: Estimate
+    cast: Cast
     command: str = ""
     models: Path | None = None
     groups: Mapping[str, str] | None = None
@@ -187,6 +187,13 @@ class Bench:
         content = _sha256(model)
         name = f"scores-{model.suffix[1:]}-{content[:16]}-{judged.identity[:16]}"
         return np.array(self.once(name, {"model": content, "pictures": judged.identity}, score), np.float64)
+
+    def on_target(self, model: Path) -> OnTarget:
+        """What a ``.tflite`` file is as firmware."""
+        content = _sha256(model)
+        cast = self.study.cast
+        settings = {"model": content, "target": cast.target}
+        return OnTarget(**self.once(f"firmware-{content[:16]}", settings, lambda: asdict(cast.make(model))))
 
     def scorer(self, model: Path) -> Scorer:
         """What scores pictures with a file."""

@@ -31,32 +31,35 @@ def float_io(bench: Bench) -> Section:
             *(percent(one["accuracies"][name]) for name in names),
             f"{_unlike(one['answers'], plain['answers']):,}",
             f"{one['bytes']:,}",
-            f"{one['modelled']['ms']:.3f}",
-            f"{one['modelled']['arena_bytes']:,}",
+            f"{one['on_target']['flash_bytes']:,}",
+            f"{one['on_target']['ram_bytes']:,}",
+            f"{one['on_target']['ms']:.3f}",
         ]
         for io, one in found.items()
     ]
     counted = sum(len(judged.split) for judged in study.judged)
-    clock = plain["modelled"]["clock_mhz"]
-    latencies = {io: one["modelled"]["ms"] for io, one in found.items()}
+    clock = plain["on_target"]["clock_mhz"]
+    latencies = {io: one["on_target"]["ms"] for io, one in found.items()}
     fastest = min(latencies, key=lambda io: latencies[io])
     headings = [
         "input and output",
         *(f"accuracy, {name}" for name in names),
         "answers unlike int8's",
         ".tflite B",
-        "latency ms",
+        "flash B",
         "RAM B",
+        "latency ms",
     ]
     text = f"""
 {OWN}, recipe `{study.recipe.name}`, seed {study.seeds[0]}: the same weights, quantized with the same samples.
-Latency is estimated from the plan at {clock:g} MHz; answers are compared on all {counted:,} pictures.
+Latency is modelled at {clock:g} MHz, flash and RAM are those of the whole firmware; answers are compared on
+all {counted:,} pictures.
 
 {table(headings, rows)}
 
 The paper finds float32 input and output best where there is an FPU. Here the first operator rounds float32
 pixels to the same int8 grid that int8 pixels are given on, so accuracy can differ by rounding alone; the
-estimate has {fastest} fastest, and float32 {latencies["float32"] - latencies["int8"]:+.3f} ms from int8.
+fastest is {fastest}, and float32 is {latencies["float32"] - latencies["int8"]:+.3f} ms from int8.
 """
     facts: dict[str, Any] = {
         io: {k: v for k, v in one.items() if k != "answers"} for io, one in found.items()
@@ -80,7 +83,7 @@ def _measure(bench: Bench, made: Made, io: TensorIo) -> Mapping[str, Any]:
         return {
             "bytes": file.size_bytes,
             "operators": file.operators,
-            "modelled": asdict(study.estimate(file.model_path)),
+            "on_target": asdict(bench.on_target(file.model_path)),
             "answers": {name: each.tolist() for name, each in given.items()},
             "accuracies": {
                 one.name: float(np.mean(given[one.name] == one.split.labels)) for one in study.judged
@@ -92,6 +95,7 @@ def _measure(bench: Bench, made: Made, io: TensorIo) -> Mapping[str, Any]:
         "pictures": [one.identity for one in study.judged],
         "learned_from": study.data.content_sha256,
         "seed": study.seeds[0],
+        "target": study.cast.target,
     }
     result: Mapping[str, Any] = bench.once(f"float_io-{io}", settings, measure)
     return result

@@ -17,6 +17,7 @@ from generator.evaluate.show import size_reduction
 from generator.imaging import area_average, crop_square
 from generator.learn.fitting import compile_for
 from generator.learn.scoring import THRESHOLD
+from generator.learn.sweep import OnTarget
 from generator.quantize.keras_network import load_keras
 from generator.report.plotting import drawing
 from generator.study.bench import OWN, Bench, Made, Section, finished_models
@@ -35,7 +36,7 @@ class _Measured:
     keras_bytes: int
     adam_bytes: int
     int8_bytes: int
-    macs: int
+    on_target: OnTarget
 
     @property
     def paper(self) -> PaperModel | None:
@@ -64,6 +65,8 @@ Intervals are Wilson's, 95 %. The paper tested on {PAPER_TEST_PICTURES:,} pictur
 "with Adam's state" is the Keras file as the paper seems to have weighed it (its 1.52 MB are that), and what
 its reduction is of; without that state the int8 file saves less.
 
+{_firmware(measured)}
+
 {_shortfall(measured)}
 
 {chr(10).join(drawn)}
@@ -90,7 +93,7 @@ def _measure(bench: Bench, made: Made) -> _Measured:
             lambda: _bytes_with_adam(made.keras, bench),
         ),
         made.tflite.stat().st_size,
-        bench.study.estimate(made.tflite).macs,
+        bench.on_target(made.tflite),
     )
 
 
@@ -144,7 +147,7 @@ def _sizes(measured: Sequence[_Measured]) -> str:
         [
             one.made.name,
             f"{one.made.card['parameters']:,}",
-            f"{one.macs:,}",
+            f"{one.on_target.macs:,}",
             f"{one.keras_bytes:,}",
             f"{one.adam_bytes:,}",
             ABSENT if one.paper is None else one.paper.float32_file,
@@ -168,6 +171,31 @@ def _sizes(measured: Sequence[_Measured]) -> str:
         "reduction, with Adam's state",
         "paper",
         "reduction",
+    ]
+    return table(headings, rows)
+
+
+def _firmware(measured: Sequence[_Measured]) -> str:
+    rows = [
+        [
+            one.made.name,
+            f"{one.on_target.flash_bytes:,}",
+            f"{one.on_target.ram_bytes:,}",
+            f"{one.on_target.cycles:,}",
+            f"{one.on_target.ms:.2f}",
+            f"{1000 / one.on_target.ms:.0f}",
+            "yes" if one.on_target.mismatches == 0 else "NO",
+        ]
+        for one in measured
+    ]
+    headings = [
+        "firmware",
+        "flash B",
+        "RAM B",
+        "modelled cycles",
+        f"ms at {measured[0].on_target.clock_mhz:g} MHz",
+        "inferences a second",
+        f"bit-exact on {measured[0].on_target.inputs} inputs",
     ]
     return table(headings, rows)
 
@@ -281,7 +309,7 @@ def _facts(one: _Measured) -> Mapping[str, Any]:
     fields = ("engine", "split", "count", "accuracy", "accuracy_interval", "confusion", "classes")
     return {
         "parameters": one.made.card["parameters"],
-        "macs": one.macs,
+        "on_target": asdict(one.on_target),
         "keras_bytes": one.keras_bytes,
         "adam_bytes": one.adam_bytes,
         "int8_bytes": one.int8_bytes,

@@ -14,7 +14,8 @@ pytest.importorskip("cv2", reason="OpenCV is not installed")
 from generator.errors import UsageError
 from generator.learn.recipes import PAPER
 from generator.learn.sweep import (
-    Modelled,
+    Cast,
+    OnTarget,
     as_json,
     as_markdown,
     pareto_front,
@@ -29,8 +30,11 @@ NETWORKS = {network.name: network for network in sweep_networks()}
 SMALL = "mask_cnn_025"
 
 
-def estimate(path):
-    return Modelled(len(path.read_bytes()), 0.5, 480.0, 1, 2, 3)
+def on_target(path):
+    return OnTarget(1000, 0.5, 480.0, len(path.read_bytes()), 2, 3, 8, 0)
+
+
+CAST = Cast("a board", on_target)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def run(drawings, folder, told, **options):
     return run_sweep(
         drawings,
         folder,
-        estimate,
+        CAST,
         networks=[NETWORKS[SMALL]],
         progress=told.append,
         **{"recipe": replace(PAPER, epochs=1), "workers": 0, "tuning_epochs": 1, **options},
@@ -69,7 +73,7 @@ def test_rows_tell_what_was_measured(swept):
     assert [(row.network, row.bits) for row in rows] == [(SMALL, 8), (SMALL, 4)]
     for row in rows:
         file = folder / f"{row.network}_w{row.bits}.tflite"
-        assert row.tflite_bytes == file.stat().st_size == row.modelled.cycles
+        assert row.tflite_bytes == file.stat().st_size == row.on_target.flash_bytes
         assert row.count == 10
         assert 0 <= row.accuracy <= 1
         assert row.settings.seed == 0
@@ -137,7 +141,7 @@ def test_pictures_have_the_same_bytes_each_time(swept, tmp_path):
 
 def test_nothing_to_do_is_refused(drawings, tmp_path):
     with pytest.raises(UsageError, match="at least one network"):
-        run_sweep(drawings, tmp_path, estimate, networks=[])
+        run_sweep(drawings, tmp_path, CAST, networks=[])
 
 
 def test_an_unknown_network_is_named(tmp_path):

@@ -16,7 +16,7 @@ pytest.importorskip("matplotlib", reason="Matplotlib is not installed: pip insta
 from generator.errors import UsageError
 from generator.learn.architectures import architecture
 from generator.learn.recipes import PAPER, ROBUST, fitted
-from generator.learn.sweep import Modelled
+from generator.learn.sweep import Cast, OnTarget
 from generator.pictures import synthetic_set
 from generator.study import PARTS, Study, run_study
 from generator.study.ablation import _claims, _verdict
@@ -28,8 +28,11 @@ from tests.support.cli import firmcast
 OWN = architecture("mask_cnn")
 
 
-def estimate(path):
-    return Modelled(len(path.read_bytes()), 0.5, 480.0, 1, 2, 3)
+def on_target(path):
+    return OnTarget(1000, 0.5, 480.0, len(path.read_bytes()), 2, 3, 8, 0)
+
+
+CAST = Cast("a board", on_target)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def study(tmp_path_factory):
     paper = replace(PAPER, epochs=1, batch_size=16)
     robust = fitted(replace(ROBUST, epochs=1, validation_copies=0), data, 16)
     return Study(
-        data, judged, paper, robust, paper, (0,), root / "out", root / "work", estimate,
+        data, judged, paper, robust, paper, (0,), root / "out", root / "work", CAST,
         command="python -m generator study --data synthetic", architectures=(OWN,), workers=0,
     )  # fmt: skip
 
