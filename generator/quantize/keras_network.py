@@ -14,7 +14,7 @@ import numpy as np
 from generator.errors import ModelError, UsageError
 from generator.quantize.keras import quiet, tensorflow
 from generator.quantize.pool import NetworkInput, Sample
-from generator.quantize.tflite_file import parse, with_edges_in_order
+from generator.quantize.tflite_file import parse, tidied
 
 Activations: TypeAlias = Literal["int8", "int16"]
 TensorIo: TypeAlias = Literal["int8", "uint8", "int16", "float32"]
@@ -124,7 +124,7 @@ class KerasNetwork:
             raise ModelError(
                 self.subject, [f"TensorFlow cannot convert it: {_first_lines(error)}"]
             ) from error
-        return with_edges_in_order(content, [given.name for given in self.inputs], self.outputs)
+        return tidied(content, [given.name for given in self.inputs], self.outputs)
 
 
 def edge_type(activations: Activations, io: TensorIo | None) -> TensorIo:
