@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tflite
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'firmcast[train]'")
 
@@ -62,6 +63,21 @@ def test_every_value_is_int8_and_the_same_bytes_come_twice(name, files, tmp_path
     assert computed == {"INT8"}
     assert {file.tensors[i].shape[0] for i in (*file.inputs, *file.outputs)} == {1}
     assert [file.tensors[i].shape for i in file.inputs] == [given.shape for given in network.inputs]
+
+
+@pytest.mark.parametrize("name", ["residual", "segmentation"])
+def test_files_are_aligned_and_their_names_short_and_distinct(name, files, tmp_path):
+    _, made = quantized(files[name], tmp_path / "made.tflite")
+    content = made.model_path.read_bytes()
+    model = tflite.Model.GetRootAs(content)
+    begin = np.frombuffer(content, np.uint8).ctypes.data
+    held = [
+        model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()
+    ]
+    assert {(values.ctypes.data - begin) % 16 for values in held} == {0}
+    names = [tensor.name for tensor in parse(content).tensors]
+    assert len(set(names)) == len(names)
+    assert all(name.count(";") <= name.endswith(";constant") for name in names)
 
 
 def test_another_process_writes_the_same_bytes(files, tmp_path):
