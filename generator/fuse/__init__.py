@@ -8,10 +8,12 @@ from generator.fuse.padding import pad_in_convolutions
 from generator.fuse.pooling import drop_single_pixel_pools, pool_in_convolutions
 from generator.fuse.quantizing import quantize_early
 from generator.fuse.reshapes import drop_unread, merge_reshapes
+from generator.fuse.taps import crop_kernels
 from generator.graph import Graph
 
 __all__ = [
     "compose_lookups",
+    "crop_kernels",
     "drop_single_pixel_pools",
     "drop_unread",
     "fuse",
@@ -32,6 +34,7 @@ def fuse(graph: Graph) -> Graph:
         merge_reshapes,
         compose_lookups,
         pad_in_convolutions,
+        crop_kernels,
         pool_in_convolutions,
     ):
         graph = drop_unread(rewrite(graph))

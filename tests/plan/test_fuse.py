@@ -240,3 +240,35 @@ def test_space_to_batch_around_a_convolution_is_dilation(
         "BATCH_TO_SPACE_ND", [convolved, block, model.tensor((2, 2), "int32", data=crops)], [result]
     )
     _same_outputs(model.finish([source], [result]), [name])
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "kept"),
+    [
+        ((1, 1), 3, 1, (1, 1)),
+        ((1, 1), 3, 2, (1, 1)),
+        ((2, 2), 3, 1, (3, 3)),
+        ((2, 2), 3, 2, (2, 2)),
+        ((2, 2), 5, 1, (3, 3)),
+        ((1, 8), 5, 1, (1, 5)),
+        ((3, 1), 5, 2, (5, 1)),
+        ((2, 3), 7, 1, (3, 5)),
+        ((6, 6), 3, 1, (3, 3)),
+    ],
+)
+def test_weights_that_only_meet_padding_go(
+    size: tuple[int, int], kernel: int, stride: int, kept: tuple[int, int], depthwise: bool
+) -> None:
+    net = Network()
+    source = net.activation(1, *size, 4)
+    result = net.conv(source, 4, kernel, stride, depthwise=depthwise)
+    model = net.finish([source], [result])
+    graph = read_tflite_bytes(model, "net", "net")
+    (convolution,) = fuse(graph).operators
+    assert fuse(graph).operand(convolution, 1).shape[1:3] == kept
+    values = _inputs(graph)
+    np.testing.assert_array_equal(run_graph(fuse(graph), values)[result], run_graph(graph, values)[result])
+    np.testing.assert_array_equal(
+        run_graph(fuse(graph), values)[result].reshape(-1), Oracle(model).run(values)[0].reshape(-1)
+    )
