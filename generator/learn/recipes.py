@@ -88,7 +88,7 @@ PAPER = Recipe("paper", Epoch(augmentation=STANDARD))
 ROBUST = Recipe(
     "robust",
     Epoch(originals=False, copies=20_000, augmentation=FACES, each_interpolation=False, balanced=True),
-    epochs=60,
+    epochs=90,
     schedule="cosine",
     dropout=0.25,
     validation_copies=2_000,
