@@ -82,7 +82,8 @@ case $command in
         shift
         install_extra train
         install_extra test
-        exec $VENV/bin/python -m pytest "$@"
+        # A file's tests share what they build, so files are what processes take from one another.
+        exec $VENV/bin/python -m pytest --numprocesses auto --dist loadfile "$@"
         ;;
     train | quantize | evaluate)
         case "$*" in

@@ -195,7 +195,7 @@ def _drawing(seed: int, order: int, index: int, size: int) -> Image:
     return draw_face(np.random.default_rng((seed, order, index)), bool(index % 2), size)
 
 
-def synthetic_set(*, seed: int = 0, train: int = 320, held_out: int = 64, size: int = 96) -> ImageSet:
+def synthetic_set(*, seed: int = 0, train: int = 160, held_out: int = 40, size: int = 96) -> ImageSet:
     """Return drawings, half of them masked; the same arguments give the same pixels.
 
     Args:

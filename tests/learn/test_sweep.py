@@ -109,7 +109,7 @@ def test_equal_seeds_give_equal_files(swept, drawings, tmp_path):
 def test_fronts_hold_what_no_other_beats(swept):
     row = swept[0][0]
     rows = [
-        replace(row, network=name, tflite_bytes=size, accuracy=accuracy)
+        replace(row, network=name, on_target=replace(row.on_target, flash_bytes=size), accuracy=accuracy)
         for name, size, accuracy in [
             ("a", 5, 0.9),
             ("b", 3, 0.9),
@@ -118,7 +118,11 @@ def test_fronts_hold_what_no_other_beats(swept):
             ("e", 9, 0.95),
         ]
     ]
-    assert [row.network for row in pareto_front(rows, lambda row: row.tflite_bytes)] == ["d", "b", "e"]
+    assert [row.network for row in pareto_front(rows, lambda row: row.on_target.flash_bytes)] == [
+        "d",
+        "b",
+        "e",
+    ]
     assert "| a | 8 bit |" in as_markdown(rows)
     assert [row["best_for_size"] for row in as_json(rows)["rows"]] == [False, True, False, True, True]
 
