@@ -64,6 +64,9 @@ from generator.study.run import README
     multiple=True,
     help="Only this one in the part below8bits; may be repeated [default: all eight].",
 )
+@click.option(
+    "--sheets/--no-sheets", default=True, help="Figures of your pictures themselves [default: yes]."
+)
 @options.board_option
 @options.clock_option
 @click.option(
@@ -97,6 +100,7 @@ def study(
     models: Path | None,
     groups: Path | None,
     chosen: tuple[str, ...],
+    sheets: bool,
     board: str,
     clock_mhz: int | None,
     workers: int | None,
@@ -135,6 +139,7 @@ def study(
             models=models,
             groups=None if groups is None else read_groups(groups, images),
             sweep=networks,
+            sheets=sheets,
             workers=workers,
         ),
         parts or tuple(PARTS),

@@ -54,6 +54,7 @@ class Study:
         groups: sources of pictures by file name, for ``source_gap``; others have that of their set.
         architectures: of ``models``.
         sweep: networks of ``below8bits``.
+        sheets: whether figures show pictures of ``data`` themselves, which may be of people.
         workers: processes [as many as there are processors].
     """
 
@@ -71,6 +72,7 @@ class Study:
     groups: Mapping[str, str] | None = None
     architectures: tuple[Architecture, ...] = tuple(ARCHITECTURES.values())
     sweep: tuple[Architecture, ...] = sweep_networks()
+    sheets: bool = True
     workers: int | None = None
 
 

@@ -47,7 +47,8 @@ def data(bench: Bench) -> Section:
         ],
     )
     leaks = Counter[str](leak.split for leak in find_leaks(images))
-    _draw_sheet(images, study.out / "sheet.png")
+    if study.sheets:
+        _draw_sheet(images, study.out / "sheet.png")
     text = f"""
 {table(["set", "of", "pictures", "standard copies", "after augmentation"], rows, texts=2)}
 
@@ -59,7 +60,7 @@ in every epoch, the paper's once. What judges is scaled once, as the firmware do
 
 {_leaks_in_words(leaks)}
 
-{figure("sheet", "Pictures of each class and split")}
+{figure("sheet", "Pictures of each class and split") if study.sheets else ""}
 """
     facts = {
         "name": images.name,

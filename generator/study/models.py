@@ -52,7 +52,8 @@ def models(bench: Bench) -> Section:
         made = finished_models(study.models, study.architectures)
     measured = [_measure(bench, one) for one in made]
     drawn = [_draw_curves(one, study.out) for one in measured]
-    sheet = _draw_predictions(bench, next((one for one in made if one.name == OWN), made[0]))
+    shown = next((one for one in made if one.name == OWN), made[0])
+    sheet = _draw_predictions(bench, shown) if study.sheets else ""
     text = f"""
 {_accuracies(measured)}
 

@@ -91,6 +91,17 @@ def test_figures_are_png_and_svg(study, told):
     assert not [path for path in study.out.iterdir() if path.name.startswith(".")]
 
 
+def test_sheets_of_pictures_can_be_left_out(study, told, tmp_path):
+    plain = replace(study, sheets=False, out=tmp_path)
+    run_study(plain, ("data", "models"), lambda _: None)
+    text = (tmp_path / "README.md").read_text()
+    assert (tmp_path / "model_mask_cnn.png").is_file()
+    for name in ("sheet", "predictions"):
+        assert f"{name}.png" in (study.out / "README.md").read_text()
+        assert f"{name}.png" not in text
+        assert not (tmp_path / f"{name}.png").exists()
+
+
 def test_models_stand_beside_the_paper_s(study, told):
     found = facts(study, "models")["figures"]["mask_cnn"]
     assert found["parameters"] == 128_193
