@@ -30,7 +30,7 @@ def _cropped(graph: Graph, operator: Operator, index: int) -> tuple[Operator, Te
     weights, padding = graph.operand(operator, 1), attributes.padding
     source, result = graph.operand(operator, 0), graph.result(operator)
     pads = ((padding.top, padding.bottom), (padding.left, padding.right))
-    spans, left = [], []
+    spans, margins = [], []
     for axis, (before, after) in enumerate(pads):
         taps, dilation = weights.shape[1 + axis], attributes.dilation[axis]
         last_start = (result.shape[1 + axis] - 1) * attributes.stride[axis] - before
@@ -38,15 +38,15 @@ def _cropped(graph: Graph, operator: Operator, index: int) -> tuple[Operator, Te
         first = min(max(0, -(last_start // dilation)), before // dilation, taps - 1)
         end = max(min(taps, -(-(source.shape[1 + axis] + before) // dilation)), taps - after // dilation)
         spans.append(slice(first, max(end, first + 1)))
-        left.append((before - first * dilation, after - (taps - spans[-1].stop) * dilation))
+        margins.append((before - first * dilation, after - (taps - spans[-1].stop) * dilation))
     kept = weights.values[:, spans[0], spans[1], :]
     if kept.shape == weights.shape:
         return operator, None
-    (top, bottom), (left_, right) = left
+    (top, bottom), (left, right) = margins
     return (
         replace(
             operator,
-            attributes=replace(attributes, padding=Padding(top, bottom, left_, right)),
+            attributes=replace(attributes, padding=Padding(top, bottom, left, right)),
             inputs=(operator.inputs[0], index, *operator.inputs[2:]),
         ),
         replace(weights, index=index, shape=kept.shape, data=kept.tobytes()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 _FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
 _BUFFER_ALIGNMENT = 16  # bytes
@@ -110,9 +111,10 @@ def tidied(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> byt
     """
     from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-    ordered = _with_edges_in_order(content, inputs, outputs)
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(ordered, 0))
-    tensors = tree.subgraphs[0].tensors
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    graph, signature = tree.subgraphs[0], tree.signatureDefs[0]
+    graph.inputs, graph.outputs = _named(signature.inputs, inputs), _named(signature.outputs, outputs)
+    tensors = graph.tensors
     short = [_short_name(tensor.name, tree.buffers[tensor.buffer].data is not None) for tensor in tensors]
     for tensor, name in zip(tensors, short, strict=True):
         if short.count(name) == 1:
@@ -156,21 +158,11 @@ def packed(tree: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def _with_edges_in_order(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-    import tflite
-
-    edited = bytearray(content)
-    model = tflite.Model.GetRootAs(edited)
-    graph, signature = model.Subgraphs(0), model.SignatureDefs(0)
-    for edges, names, get, count in (
-        (graph.InputsAsNumpy(), inputs, signature.Inputs, signature.InputsLength()),
-        (graph.OutputsAsNumpy(), outputs, signature.Outputs, signature.OutputsLength()),
-    ):
-        tensors = {get(i).Name().decode(): get(i).TensorIndex() for i in range(count)}
-        ordered = np.array([tensors[name] for name in names], np.int32)
-        assert sorted(ordered) == sorted(edges)
-        edges[:] = ordered  # a view of the file
-    return bytes(edited)
+def _named(edges: Sequence[Any], names: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Tensors of a signature's edges, in the order of ``names``."""
+    tensors = {edge.name.decode(): edge.tensorIndex for edge in edges}
+    assert sorted(tensors) == sorted(names)
+    return np.array([tensors[name] for name in names], np.int32)
 
 
 def _names(enumeration: Any) -> dict[int, str]:
