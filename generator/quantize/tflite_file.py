@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from generator.reference.schema import model_tree, packed
+
 _FLOAT_TYPES = ("FLOAT32", "FLOAT16", "FLOAT64")
-_BUFFER_ALIGNMENT = 16  # bytes
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
@@ -109,9 +110,7 @@ def tidied(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> byt
     ``a/Relu;a/BiasAdd;a/convolution``. In a deep network of narrow layers that is a hundredth of the file.
     The last of them to compute is enough, ``a/Relu``, and ``a/Relu;constant`` for the bias.
     """
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    tree = model_tree(content)
     graph, signature = tree.subgraphs[0], tree.signatureDefs[0]
     graph.inputs, graph.outputs = _named(signature.inputs, inputs), _named(signature.outputs, outputs)
     tensors = graph.tensors
@@ -125,37 +124,6 @@ def tidied(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> byt
 def _short_name(name: bytes, constant: bool) -> bytes:
     first, *others = name.split(b";")
     return first + b";constant" if others and constant else first
-
-
-def packed(tree: Any) -> bytes:
-    """A model's object tree as a file whose constants begin at multiples of 16 bytes, as the schema demands
-    (``force_align``) and generated Python does not do.
-    """
-    from flatbuffers import Builder
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
-    class AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-        def __init__(self, data: Any) -> None:
-            super().__init__()
-            self.data = data
-
-        def Pack(self, builder: Any) -> Any:  # noqa: N802  # called by generated code
-            values = np.asarray(self.data, np.uint8).tobytes()
-            builder.StartVector(1, len(values), _BUFFER_ALIGNMENT)
-            builder.head -= len(values)
-            builder.Bytes[builder.head : builder.head + len(values)] = values
-            vector = builder.EndVector()
-            schema.BufferStart(builder)
-            schema.BufferAddData(builder, vector)
-            return schema.BufferEnd(builder)
-
-    tree.buffers = [
-        buffer if buffer.data is None or not len(buffer.data) else AlignedBuffer(buffer.data)
-        for buffer in tree.buffers
-    ]
-    builder = Builder(1 << 20)
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _named(edges: Sequence[Any], names: Sequence[str]) -> npt.NDArray[np.int32]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from generator.reference.schema import generated, model_tree, packed
+
 
 def mended(model: bytes) -> bytes:
     """``model`` as TFLM can run it; tensors keep their indices.
@@ -14,15 +16,8 @@ def mended(model: bytes) -> bytes:
     DEPTHWISE_CONV_2D without a bias: the kernel reads it all the same and crashes; gets zeros.
     SPACE_TO_BATCH_ND that pads: the kernel never sets the value to pad with; a PAD does it before.
     """
-    from flatbuffers import Builder
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
-    mender = _Mender(schema, schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)))
-    if not mender.mend():
-        return model
-    builder = Builder(len(model) + 4096)
-    builder.Finish(mender.tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    mender = _Mender(generated(), model_tree(model))
+    return packed(mender.tree) if mender.mend() else model
 
 
 def builtin_code(tree: Any, operator: Any) -> int:

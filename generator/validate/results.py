@@ -6,11 +6,11 @@ So any interpreter, with any delegate, must compute and keep every one of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from generator.reference.mending import builtin_code
+from generator.reference.schema import generated, model_tree, packed
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,10 @@ class Result:
     name: str
 
 
-def _schema() -> Any:
-    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated
-
-    return schema_py_generated
-
-
 def results(model: bytes) -> tuple[Result, ...]:
     """In order of execution."""
-    schema = _schema()
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    names = {number: name for name, number in vars(generated().BuiltinOperator).items()}
+    tree = model_tree(model)
     graph = tree.subgraphs[0]
     found = []
     for operator in graph.operators:
@@ -47,12 +40,7 @@ def results(model: bytes) -> tuple[Result, ...]:
 
 def with_all_results(model: bytes) -> bytes:
     """``model`` with every result among its outputs; indices of tensors stay."""
-    from flatbuffers import Builder
-
-    schema = _schema()
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    tree = model_tree(model)
     tree.subgraphs[0].outputs = np.array([result.index for result in results(model)], np.int32)
     tree.signatureDefs = None
-    builder = Builder(len(model) + 4096)
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(tree)
