@@ -56,6 +56,7 @@ def _panel(axis: Any, rows: Sequence[Row], cost: str, title: str) -> None:
         which("{x:g}")
     axis.tick_params(axis="x", which="both", labelsize=7)
     axis.margins(0.12)
+    axis.set_xlim(right=1.8 * max(at(row) for row in rows))  # names stand to the right
     axis.set_xlabel(title)
     axis.grid(visible=True, which="both", color="#eeeeee", linewidth=0.5)
     axis.set_axisbelow(True)
