@@ -30,12 +30,13 @@ def packed(tree: Any) -> bytes:
 
     schema = generated()
 
+    # The base class is generated and has no types; its packing is called by the name it has there.
     class AlignedBuffer(schema.BufferT):  # type: ignore[misc, name-defined]
         def __init__(self, data: Any) -> None:
             super().__init__()
             self.data = data
 
-        def Pack(self, builder: Any) -> Any:  # noqa: N802  # called by generated code
+        def Pack(self, builder: Any) -> Any:  # noqa: N802
             values = np.asarray(self.data, np.uint8).tobytes()
             builder.StartVector(1, len(values), _BUFFER_ALIGNMENT)
             builder.head -= len(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -99,11 +100,16 @@ def _section(section: Section, origin: Mapping[str, Any]) -> str:
     pictures = origin["pictures"]
     return (
         f"## {section.title}\n\n"
-        f"{drawings if origin['synthetic'] else ''}{section.text.strip()}\n\n"
+        f"{drawings if origin['synthetic'] else ''}{_single_spaced(section.text)}\n\n"
         f"*Made by* `{origin['command']}`, *seeds* {', '.join(map(str, origin['seeds']))}, *in* "
         f"{origin['seconds']:,.0f} s of training and measuring; *pictures:* {pictures['name']} "
         f"(`{pictures['content_sha256'][:16]}`); *with* {libraries}.\n"
     )
+
+
+def _single_spaced(text: str) -> str:
+    """What a part left out leaves no gap."""
+    return re.sub(r"\n{3,}", "\n\n", text.strip())
 
 
 def _readme(out: Path) -> str:

@@ -96,6 +96,7 @@ def test_sheets_of_pictures_can_be_left_out(study, told, tmp_path):
     run_study(plain, ("data", "models"), lambda _: None)
     text = (tmp_path / "README.md").read_text()
     assert (tmp_path / "model_mask_cnn.png").is_file()
+    assert "\n\n\n" not in (tmp_path / "models.md").read_text(), "what is left out leaves no gap"
     for name in ("sheet", "predictions"):
         assert f"{name}.png" in (study.out / "README.md").read_text()
         assert f"{name}.png" not in text
