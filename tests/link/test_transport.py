@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -136,9 +137,18 @@ def test_monitor_ends_when_told_and_does_not_spin() -> None:
     assert 3 <= line.reads <= 8
 
 
+class PtyDevice(NamedTuple):
+    line: SerialTransport
+    port: str
+    process: subprocess.Popen[bytes]
+
+
 @pytest.fixture
-def pty_device(device_program: Callable[[str], Path]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The test device behind a pseudo-terminal, as behind a USB serial adapter."""
+def pty_device(device_program: Callable[[str], Path]) -> Iterator[PtyDevice]:
+    """The test device behind a pseudo-terminal, as behind a USB serial adapter.
+
+    It starts when the port is open: opening drops what has come before, and a fast start is lost.
+    """
     pytest.importorskip("serial", reason="pyserial is not installed")
     program = device_program("default")
     if not hasattr(os, "openpty"):
@@ -147,17 +157,20 @@ def pty_device(device_program: Callable[[str], Path]) -> Iterator[tuple[str, sub
 
     master, slave = os.openpty()
     tty.setraw(slave)
+    port = os.ttyname(slave)
+    line = SerialTransport(port)
     process = subprocess.Popen([program], stdin=master, stdout=master, stderr=subprocess.PIPE)
     os.close(master)
-    yield os.ttyname(slave), process
+    yield PtyDevice(line, port, process)
+    line.close()
     os.close(slave)  # the last one: the device's input ends
     _, report = process.communicate(timeout=10)
     assert report == b""
 
 
-def test_client_over_a_serial_port(pty_device: tuple[str, subprocess.Popen[bytes]]) -> None:
+def test_client_over_a_serial_port(pty_device: PtyDevice) -> None:
     text: list[str] = []
-    with Client(SerialTransport(pty_device[0]), text.append) as client:
+    with Client(pty_device.line, text.append) as client:
         assert client.identify().board == "host"
         data = np.arange(3000).astype(np.uint8)
         client.write_input(data)
@@ -170,27 +183,26 @@ def test_client_over_a_serial_port(pty_device: tuple[str, subprocess.Popen[bytes
     assert text == ["ready", "run 65535", "door open"]
 
 
-def test_a_serial_port_waits_is_exclusive_and_closes(pty_device: tuple[str, subprocess.Popen[bytes]]) -> None:
-    line = SerialTransport(pty_device[0])
+def test_a_serial_port_waits_is_exclusive_and_closes(pty_device: PtyDevice) -> None:
+    line = pty_device.line
     assert line.read(5) == b"ready\n"
     started = time.monotonic()
     assert line.read(0.2) == b""
     assert 0.15 < time.monotonic() - started < 1
     with pytest.raises(TargetError, match="in use by another program"):
-        SerialTransport(pty_device[0])
+        SerialTransport(pty_device.port)
     line.close()
     line.close()
     with pytest.raises(LinkClosedError, match="is closed"):
         line.read(0)
 
 
-def test_an_unplugged_board(pty_device: tuple[str, subprocess.Popen[bytes]]) -> None:
-    line = SerialTransport(pty_device[0])
-    assert line.read(5) == b"ready\n"
-    pty_device[1].kill()
-    pty_device[1].wait()
+def test_an_unplugged_board(pty_device: PtyDevice) -> None:
+    assert pty_device.line.read(5) == b"ready\n"
+    pty_device.process.kill()
+    pty_device.process.wait()
     with pytest.raises(LinkClosedError, match=r"is gone .*unplugged"):
-        line.read(0.2)
+        pty_device.line.read(0.2)
 
 
 def test_a_port_that_is_absent_lists_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
