@@ -157,8 +157,7 @@ def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
     if path.suffix == ONNX_SUFFIX:
         data = convert_onnx(data, str(path))
     folder = path.parent
-    is_folder = (folder / "model.json").is_file() and _models_in(folder) == [path]
-    info_path = folder / "model.json" if is_folder else path.with_suffix(".json")
+    is_folder = _has_folder(path)
     if settings_path is None:
         settings_path = folder / "firmcast.toml" if is_folder else path.with_suffix(".toml")
         settings = (
@@ -166,8 +165,23 @@ def find_model(model: str, settings_path: Path | None = None) -> ModelSource:
         )
     else:
         settings = _parse(Settings, _toml(settings_path), settings_path)
-    info = _parse(ModelInfo, _json(info_path), info_path) if info_path.is_file() else ModelInfo()
+    info = read_info(path)
     return ModelSource(path.stem, path, data, folder if is_folder else path.with_suffix(""), info, settings)
+
+
+def read_info(path: Path) -> ModelInfo:
+    """What stands beside a model file of any format: ``model.json`` in its folder, or ``NAME.json``.
+
+    Raises UsageError if that is malformed.
+    """
+    info_path = path.parent / "model.json" if _has_folder(path) else path.with_suffix(".json")
+    return _parse(ModelInfo, _json(info_path), info_path) if info_path.is_file() else ModelInfo()
+
+
+def _has_folder(path: Path) -> bool:
+    """Whether a model file's folder is about it alone, in whatever formats it is there."""
+    names = [other.stem for other in _models_in(path.parent)]
+    return (path.parent / "model.json").is_file() and names == [path.stem]
 
 
 def _model_path(model: str) -> Path:

@@ -7,13 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.errors import UsageError
+
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file that is there complete or not at all. Raises UsageError if it cannot be."""
+    make_folder(path.parent)
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there. Raises UsageError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def read_record(path: Path) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from generator.catalog import ModelSource, find_model
+from generator.catalog import ModelSource, find_model, read_info
 from generator.commands import options, road
 from generator.commands.data import data_options, read_data
 from generator.commands.output import Output, output_options
@@ -33,8 +33,8 @@ from generator.evaluate.robustness import pictures_in_all
 from generator.evaluate.show import Column, as_json, print_evaluation, print_robustness, size_reduction
 from generator.imaging import Image
 from generator.learn.keras_scorer import KerasScorer
-from generator.learn.scoring import THRESHOLD
 from generator.pictures import ImageSet, Split, SplitName, Splitting, find_leaks
+from generator.pictures.layouts import class_key
 from generator.plan import Optimize
 from generator.quantize.keras_network import KERAS_SUFFIXES
 from generator.render import Engine
@@ -81,6 +81,8 @@ class Judge:
             )
             order = tuple(range(len(labels)))
         self.pictures = _pictures(data.splits[split], order, limit)
+        if not len(self.pictures):
+            raise UsageError(f"{data.name}: {split} holds no picture; choose another with --split")
         self.choosing = (
             self.pictures if split == _CHOSEN_ON else _pictures(data.splits[_CHOSEN_ON], order, limit)
         )
@@ -120,15 +122,16 @@ class Judge:
 
     def without_leaks(
         self, scorer: Scorer, threshold: float, scores: Scores, data: ImageSet
-    ) -> Evaluation | None:
-        """Figures on the pictures that stand in no earlier split, if some but not all of them do."""
+    ) -> tuple[int, Evaluation | None]:
+        """How many pictures stand in an earlier split, too, and figures on the others if both are some."""
         files, split = self.pictures.split.files, self.pictures.split.name
         leaking = {leak.file for leak in find_leaks(data) if leak.split == split}
         chosen = range(len(files)) if self.pictures.chosen is None else sorted(self.pictures.chosen)
         kept = [place for place, index in enumerate(chosen) if files[index] not in leaking]
-        if not kept or len(kept) == len(scores):
-            return None
-        return evaluate_scores(
+        leaks = len(scores) - len(kept)
+        if not kept or not leaks:
+            return leaks, None
+        return leaks, evaluate_scores(
             scores[kept],
             tuple(self.pictures.truth[place] for place in kept),
             self.labels,
@@ -223,9 +226,10 @@ def evaluate(
                 f"{model} is a float network: --on emulator and --float go with its .tflite file "
                 "(python -m generator quantize makes it)"
             )
-        name, threshold = Path(model).stem, THRESHOLD
-        scorer: Scorer = KerasScorer(Path(model), None)
-        judge = Judge(images, split, (), limit, output)
+        info = read_info(Path(model))
+        name, threshold = Path(model).stem, info.threshold
+        scorer: Scorer = KerasScorer(Path(model), info.normalization)
+        judge = Judge(images, split, info.labels, limit, output)
         scores = judge.scores(scorer)
         columns = [judge.column(scorer, threshold, Path(model).stat().st_size, (scorer.engine, scores))]
     else:
@@ -246,12 +250,12 @@ def evaluate(
         if float_scorer is not None:
             columns.insert(0, judge.column(float_scorer[0], threshold, float_scorer[1]))
     spoilt = judge.robustness(scorer, threshold, seed) if robustness else None
-    honest = judge.without_leaks(scorer, threshold, scores, images)
+    leaks, honest = judge.without_leaks(scorer, threshold, scores, images)
 
     reduction = size_reduction(columns[0].file_bytes, columns[-1].file_bytes) if len(columns) > 1 else None
     paper = PAPER.get(name)
     print_evaluation(columns, paper, output.results, reduction=reduction)
-    _print_extras(columns[-1].evaluation, honest, comparison, spoilt, output)
+    _print_extras(columns[-1].evaluation, leaks, honest, comparison, spoilt, output)
     if plots is not None:
         written = draw_plots([column.evaluation for column in reversed(columns)], plots)
         output.say(f"wrote {', '.join(map(str, written))}")
@@ -259,6 +263,7 @@ def evaluate(
         {
             **as_json(columns[-1]),
             "data": {"name": images.name, "content_sha256": images.content_sha256},
+            "leaks": leaks,
             "without_leaks": None if honest is None else asdict(honest),
             "left_out": [asdict(one) for one in images.left_out],
             "float32": as_json(columns[0]) if len(columns) > 1 else None,
@@ -274,17 +279,20 @@ def evaluate(
 
 def _print_extras(
     evaluation: Evaluation,
+    leaks: int,
     honest: Evaluation | None,
     comparison: FirmwareComparison | None,
     spoilt: Robustness | None,
     output: Output,
 ) -> None:
     """What is there only if it was asked for, or found."""
-    if honest is not None:
-        leaking = evaluation.count - honest.count
+    if leaks:
+        others = "there are no others"
+        if honest is not None:
+            others = f"{honest.accuracy:.2%} on the {honest.count:,} others"
         output.results.print(
-            f"{leaking:,} of {evaluation.count:,} pictures of {honest.split} stand in an earlier split, too: "
-            f"accuracy {evaluation.accuracy:.2%} on all, {honest.accuracy:.2%} on the {honest.count:,} others"
+            f"{leaks:,} of {evaluation.count:,} pictures of {evaluation.split} stand in an earlier split, "
+            f"too: accuracy {evaluation.accuracy:.2%} on all, {others}"
         )
     if comparison is not None:
         output.results.print(str(comparison))
@@ -320,24 +328,25 @@ class FirmwareComparison:
 
 
 def class_order(labels: tuple[str, ...], found: tuple[str, ...]) -> tuple[int, ...] | None:
-    """For each class of the pictures its number in the model, by name; None where the names are others.
+    """For each class of the pictures its number in the model, by name; None where all names are others.
 
     Raises:
-        UsageError: there are other numbers of classes.
+        UsageError: there are other numbers of classes, or some of the names are the same.
     """
     if len(labels) != len(found):
         raise UsageError(
             f"the model tells {len(labels)} classes apart ({', '.join(labels)}), the pictures are of "
             f"{len(found)} ({', '.join(found)}): name the class folders as the model's labels"
         )
-    plain = [_plain(label) for label in labels]
-    if sorted(plain) != sorted(map(_plain, found)) or len(set(plain)) != len(plain):
+    known, seen = [class_key(label) for label in labels], [class_key(name) for name in found]
+    if not set(known).intersection(seen):
         return None
-    return tuple(plain.index(_plain(name)) for name in found)
-
-
-def _plain(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalnum())
+    if sorted(known) != sorted(set(seen)):
+        raise UsageError(
+            f"the model's classes are {', '.join(labels)}, those of the pictures {', '.join(found)}: "
+            "name the class folders as the model's labels"
+        )
+    return tuple(known.index(key) for key in seen)
 
 
 def _pictures(split: Split, order: tuple[int, ...], limit: int | None) -> Pictures:

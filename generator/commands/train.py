@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from generator.commands import options
-from generator.commands.data import data_options, read_data
+from generator.commands.data import data_options, read_data, say_leaks
 from generator.commands.evaluate import SYNTHETIC_NOTE
 from generator.commands.output import Output, output_options
 from generator.commands.typed import typed
@@ -119,9 +119,10 @@ def train(
     )
     if images.is_synthetic:
         output.say(SYNTHETIC_NOTE)
-    for split in ("Validation", "Test"):
+    for split in dict.fromkeys(evaluation.split for evaluation in outcome.evaluations):
         columns = [Column(e) for e in outcome.evaluations if e.split == split]
         print_evaluation(columns, PAPER.get(arch), output.results)
+    say_leaks(images, ("Validation", "Test"), output)
     output.say(f"wrote {folder}: build it with python -m generator build {folder}")
     output.json(
         {

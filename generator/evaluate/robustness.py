@@ -105,7 +105,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
     Corruption("low light", "% of the light, with sensor noise", (60, 40, 25, 15, 8), _low_light),
     Corruption("JPEG", "quality of 100", (40, 25, 15, 8, 4), _jpeg),
     Corruption("rotation", "degrees, either way", (5, 10, 15, 20, 30), _rotation),
-    Corruption("occlusion", "% of the area, one square of any colour", (5, 10, 15, 25, 35), _occlusion),
+    Corruption("occlusion", "% of the area, one rectangle of any colour", (5, 10, 15, 25, 35), _occlusion),
 )
 
 _BY_NAME = MappingProxyType({corruption.name: corruption for corruption in CORRUPTIONS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from generator.learn.architectures import Architecture
 from generator.learn.recipes import Recipe
 from generator.learn.scoring import THRESHOLD, float_evaluation, int8_evaluation
 from generator.learn.training import DEFAULT_SEED, Progress, TrainingResult, train
-from generator.pictures import ImageSet, SplitName
+from generator.pictures import ImageSet, SplitName, without_leaks
 from generator.quantize.calibration import PIXELS, image_set_samples
 from generator.quantize.full_integer import Quantization, quantize
 from generator.quantize.keras_network import TensorIo, load_network
@@ -35,7 +35,8 @@ class Outcome:
     Attributes:
         training: what training left behind.
         quantization: the int8 file and its calibration.
-        evaluations: float32 and int8, each on Validation and Test.
+        evaluations: float32 and int8, each on Validation and Test, and on these without leaks if some of
+            their pictures, but not all, stand in an earlier split.
         card_path: ``model.json``.
     """
 
@@ -85,9 +86,9 @@ def make_model(
         (float_evaluation, training.model_path),
         (int8_evaluation, quantization.model_path),
     ):
-        for name in _HELD_OUT:
+        for name, pictures, split in _judges(data):
             progress(f"evaluating {path.name} on {name}")
-            evaluations.append(measure(path, data, name))
+            evaluations.append(replace(measure(path, pictures, split), split=name))
     card = model_card(network, data, training, quantization, tuple(evaluations), command)
     history = {"epochs": [asdict(epoch) for epoch in training.epochs]}
     write_whole(out_dir / HISTORY, (json.dumps(history, indent=2) + "\n").encode())
@@ -153,6 +154,17 @@ def model_card(
     }
 
 
+def _judges(data: ImageSet) -> list[tuple[str, ImageSet, SplitName]]:
+    """What the finished network is judged by: a name for it, and the split of a set."""
+    alone = without_leaks(data)
+    judges: list[tuple[str, ImageSet, SplitName]] = []
+    for name in _HELD_OUT:
+        judges.append((name, data, name))
+        if 0 < len(alone.splits[name]) < len(data.splits[name]):
+            judges.append((f"{name} without leaks", alone, name))
+    return judges
+
+
 def library_versions() -> dict[str, str]:
     """Of Python, and of all that a network's figures may depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
@@ -161,7 +173,18 @@ def library_versions() -> dict[str, str]:
 def _note(data: ImageSet) -> str:
     if data.is_synthetic:
         return "Trained on drawings: a smoke test. The figures say nothing about photographs of people."
-    return (
-        "The epoch to keep was chosen on Validation, nothing on Test. "
-        "All splits come from one collection, so figures on pictures of another origin will be lower."
+    learned_from, judged_by = (
+        {picture.source for picture in data.splits[name].pictures} for name in ("Train", "Test")
     )
+    if learned_from.isdisjoint(judged_by):
+        origin = "Test is of other collections than Train and Validation."
+    elif len(learned_from) == 1:
+        origin = (
+            "All splits come from one collection, so figures on pictures of another origin will be lower."
+        )
+    else:
+        origin = (
+            "All splits come from the same collections, so figures on pictures of another origin will be "
+            "lower."
+        )
+    return f"The epoch to keep was chosen on Validation, nothing on Test. {origin}"

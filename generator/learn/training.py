@@ -30,7 +30,7 @@ from generator.learn.recipes import Recipe
 from generator.pictures import ImageSet
 from generator.quantize.keras import seed_everything, tensorflow
 from generator.quantize.keras_network import load_keras
-from generator.records import as_read, read_record, write_whole
+from generator.records import as_read, make_folder, read_record, write_whole
 from generator.workers import worker_count
 
 Progress: TypeAlias = Callable[[str], None]
@@ -97,7 +97,8 @@ def train(
         progress: is told how it goes.
 
     Raises:
-        UsageError: a recipe without an epoch, unfit teachers, unreadable pictures.
+        UsageError: a recipe without an epoch, unfit teachers, unreadable pictures, a folder that cannot be
+            made.
         MissingToolError: TensorFlow or OpenCV is not installed.
     """
     if recipe.epochs < 1 or recipe.batch_size < 1:
@@ -111,6 +112,7 @@ def train(
     if data.is_synthetic:
         progress("the pictures are drawings: this run is a smoke test and says nothing about accuracy")
     answers = _mean_answer(tf, teachers, (*network.input_shape, 1 if classes == 2 else classes))
+    make_folder(out_dir)
     processes = worker_count(workers)
     shape = network.input_shape
     pictures = learned_from(data, recipe, seed)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ _SPLIT_FOLDERS: Mapping[SplitName, tuple[str, ...]] = {
 }
 _POSITIVE = ("withmask", "mask", "masked")
 _NEGATIVE = ("withoutmask", "nomask", "unmasked")
+_BETWEEN_WORDS = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 _JUNK_FOLDERS = ("__MACOSX",)
 _DEEPEST = 4  # folders that hold nothing but the next one, as archives unpack
 
@@ -73,25 +76,32 @@ def find_pictures(root: Path) -> PictureFolder:
     sources: list[tuple[SplitName | None, Path]] = list(splits.items()) or [(None, top)]
     classes: dict[str, str] = {}
     found: dict[str, list[tuple[Path, SplitName | None]]] = {}
-    alone: Counter[str] = Counter()
+    alone = Counter(_ending(path) for path in _loose_files({root, top, *splits.values()}))
     for split, folder in sources:
         for class_folder in _folders(folder):
             key = class_key(class_folder.name)
             classes.setdefault(key, printable(class_folder.name))
-            for path in _files(class_folder):
+            files, links = _files(class_folder)
+            alone.update(f"{printable(link.name)}/" for link in links)
+            for path in files:
                 if path.suffix.lower() in IMAGE_SUFFIXES:
                     found.setdefault(key, []).append((path, split))
                 else:
-                    alone[printable(path.suffix.lower() or "no ending")] += 1
+                    alone[_ending(path)] += 1
     if len(classes) < 2:
         names = ", ".join(printable(folder.name) for folder in _folders(top)) or "no folder at all"
         raise UsageError(
             f"{root}: needs at least two class folders, such as WithMask and WithoutMask (or Train, "
             f"Validation and Test with these in each); found {names}"
         )
-    for folder in _folders(top) if splits else []:
-        if folder not in splits.values():
+    for folder in _folders(top):
+        if splits and folder not in splits.values():
             alone[f"{printable(folder.name)}/"] += 1
+        elif not splits and any(split_folders(folder).values()):
+            raise UsageError(
+                f"{root}: {printable(folder.name)} holds splits of its own: name each set alone, as in "
+                f"{folder}; folders of splits hold folders of classes, not the other way round"
+            )
     order = _in_order(classes)
     return PictureFolder(
         root,
@@ -116,7 +126,7 @@ def split_folders(root: Path) -> Mapping[SplitName, Path | None]:
 
 def image_files(folder: Path) -> list[Path]:
     """The pictures of a folder and of the folders in it, in order, by the endings of their names."""
-    return [path for path in _files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    return [path for path in _files(folder)[0] if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def content_share(path: Path) -> float:
@@ -133,8 +143,11 @@ def share_of(sha256: str) -> float:
 
 
 def class_key(name: str) -> str:
-    """What folders of one class have in common: ``With_Mask`` and ``mask`` are the same."""
-    plain = "".join(character for character in name.casefold() if character.isalnum()) or name
+    """What folders of one class have in common: ``With_Mask`` and ``mask`` are the same.
+
+    Case, accents as one character or two, and spaces, dashes and underscores between words say nothing.
+    """
+    plain = _BETWEEN_WORDS.sub("", unicodedata.normalize("NFC", name.strip()).casefold())
     if plain in _POSITIVE:
         return MASK_LABELS[1]
     return MASK_LABELS[0] if plain in _NEGATIVE else plain
@@ -168,12 +181,24 @@ def _folders(root: Path) -> list[Path]:
         raise UsageError(f"{root}: cannot be read: {error.strerror}") from error
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    found = []
+def _files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files in a folder and in those within it, and links to folders, which are not followed."""
+    found, links = [], []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not _is_junk(name)]
+        links += [path for name in folders if (path := Path(place, name)).is_symlink()]
         found += [Path(place, name) for name in files if not _is_junk(name)]
-    return iter(sorted(path for path in found if path.is_file()))
+    return sorted(path for path in found if path.is_file()), links
+
+
+def _loose_files(folders: Iterable[Path]) -> list[Path]:
+    """Files that lie beside folders of splits or classes."""
+    entries = (entry for folder in folders for entry in folder.iterdir())
+    return [entry for entry in entries if not _is_junk(entry.name) and entry.is_file()]
+
+
+def _ending(path: Path) -> str:
+    return printable(path.suffix.lower() or "no ending")
 
 
 def _is_junk(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from generator.errors import UsageError
 from generator.pictures.sets import SPLITS, ImageSet, SplitName
 
 _BEFORE: dict[SplitName, tuple[SplitName, ...]] = {"Validation": ("Train",), "Test": ("Train", "Validation")}
@@ -70,8 +71,20 @@ def apart_from_test(data: ImageSet) -> ImageSet:
     """Return the set without the pictures of Train and Validation that stand in Test, too.
 
     So nothing of a held-out set meets training. ``content_sha256`` stays that of the whole set.
+
+    Raises:
+        UsageError: a class is left without pictures.
     """
-    return _without(data, {"Train": ("Test",), "Validation": ("Test",)})
+    apart = _without(data, {"Train": ("Test",), "Validation": ("Test",)})
+    for name in ("Train", "Validation"):
+        lost = set(data.splits[name].labels) - set(apart.splits[name].labels)
+        if lost:
+            classes = ", ".join(data.labels[label] for label in sorted(lost))
+            raise UsageError(
+                f"{name} has no picture of {classes} once those that stand in the held-out set, too, are "
+                "kept out of it: hold out another set"
+            )
+    return apart
 
 
 def straddling(data: ImageSet) -> dict[str, int]:

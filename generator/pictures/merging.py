@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +92,8 @@ def folder_set(
 
     Splits that folders give are kept, and may leak (:func:`~generator.pictures.leaks.find_leaks`). A split
     that a set lacks is taken from its Train, a set without any is split 80/10/10: by the content of
-    near-duplicates together, so that another picture does not move the others.
+    near-duplicates together, so that another picture does not move the others (but for sets so small
+    that chance leaves a class without pictures in a split: then one moves there).
 
     Args:
         roots: folders; without any, ``held_out`` is all there is. The names of their classes must be the
@@ -161,12 +162,11 @@ def folder_set(
 
 
 def _source_names(folders: Sequence[PictureFolder]) -> list[str]:
-    """A name for each set: its folder's, with a number where two have the same."""
-    seen: Counter[str] = Counter()
-    names = []
+    """A name for each set: its folder's, with a number where another has that."""
+    names: list[str] = []
     for folder in folders:
-        seen[folder.name] += 1
-        names.append(folder.name if seen[folder.name] == 1 else f"{folder.name}-{seen[folder.name]}")
+        numbered = (f"{folder.name}-{number}" for number in range(2, len(folders) + 2))
+        names.append(next(name for name in (folder.name, *numbered) if name not in names))
     return names
 
 
@@ -336,6 +336,8 @@ def _check(
             f"  {pictures} pictures are {len(groups)} apart from near-duplicates, which stay in one split; "
             "folders Train, Validation and Test, or another set held out, say what goes where"
         )
+    elif splits_made:
+        lines.append("  splits are made of three pictures of each class, or more")
     bad = [f"{one.file}: {one.reason}" for one in data.left_out if one.kind in ("unreadable", "conflict")]
     lines += [f"  left out {line}" for line in some_of(bad)]
     raise UsageError("\n".join(lines))

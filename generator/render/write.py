@@ -10,15 +10,16 @@ from pathlib import Path
 from generator.errors import UsageError
 from generator.render.project import Project, manifest_paths
 
-_KEPT = ("cmake-build", "report.json")
+_REPORT = "report.json"
+_KEPT = ("cmake-build", _REPORT)
 
 
 def write_project(project: Project, folder: Path) -> None:
     """Replace the project in ``folder``.
 
     Everything is written beside it first and then moved; if a move fails, all is moved back. Files that the
-    user added stay, files of an earlier rendering that are no longer part of it go. A folder that holds
-    something else is refused.
+    user added stay, files of an earlier rendering that are no longer part of it go, and with the first
+    change its report, which is about that. A folder that holds something else is refused.
     """
     previous = manifest_paths(folder)
     if folder.is_dir() and not previous:
@@ -73,6 +74,9 @@ def _replace(staging: Path, folder: Path, project: Project, previous: tuple[str,
                 target.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, target)
                 placed.append(target)
+        if (put_aside or placed) and (folder / _REPORT).is_file():
+            put_aside.append((aside / str(len(put_aside)), folder / _REPORT))
+            os.replace(folder / _REPORT, put_aside[-1][0])
     except BaseException:
         _move_back(put_aside, placed)
         if not existed:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from generator.errors import MissingToolError, UsageError
+from generator.errors import MissingToolError
+from generator.records import write_whole
 
 _NO_ORIGIN = {"png": {"Software": None}, "svg": {"Date": None}}
 
@@ -47,15 +48,4 @@ def drawing(width_inches: float, height_inches: float, *paths: Path) -> Iterator
             kind = "svg" if path.suffix == ".svg" else "png"
             content = io.BytesIO()
             figure.savefig(content, format=kind, dpi=100, metadata=_NO_ORIGIN[kind])
-            _write(path, content.getvalue())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Complete or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+            write_whole(path, content.getvalue())

@@ -80,6 +80,13 @@ def test_firmware_answers_for_the_test_set(alone, tmp_path):
     assert (tmp_path / "build" / "mask_cnn" / "MANIFEST.json").is_file()
 
 
+def test_a_float_network_has_its_classes_beside_it(two_folders, tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    done = firmcast("evaluate", MODEL.with_suffix(".keras"), "--data", two_folders, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "the model's classes are no mask, mask, those of the pictures first, second" in done.err
+
+
 def test_other_class_names_are_told(alone, two_folders, tmp_path):
     result = firmcast("evaluate", alone, "--data", two_folders, cwd=tmp_path)
     assert result.code == 0, result.err

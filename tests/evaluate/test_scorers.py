@@ -176,5 +176,9 @@ def test_input_table_clips():
 def test_classes_are_matched_by_name():
     assert class_order(("mask", "no mask"), ("No_Mask", "MASK")) == (1, 0)
     assert class_order(("a", "b"), ("c", "d")) is None
+    three = class_order(("incorrect", "with_mask", "no mask"), ("Incorrect", "mask", "without mask"))
+    assert three == (0, 1, 2)
+    with pytest.raises(UsageError, match="classes are a, mask, those of the pictures a, b"):
+        class_order(("a", "mask"), ("a", "b"))
     with pytest.raises(UsageError, match=r"3 classes apart \(a, b, c\), the pictures are of 2"):
         class_order(("a", "b", "c"), ("a", "b"))

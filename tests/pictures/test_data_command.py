@@ -55,6 +55,52 @@ def test_mistakes(kaggle, tmp_path):
     assert "cannot be written" in done.err
 
 
+def test_all_of_test_leaks(kaggle, tmp_path):
+    shutil.rmtree(kaggle / "Test")
+    shutil.copytree(kaggle / "Train", kaggle / "Test")
+    done = firmcast("evaluate", MODEL, "--data", kaggle, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "6 of 6 pictures of Test stand in an earlier split, too" in done.out
+    assert "there are no others" in done.out
+    done = firmcast("evaluate", MODEL, "--data", kaggle, "--json", cwd=tmp_path)
+    assert (done.json()["leaks"], done.json()["without_leaks"]) == (6, None)
+
+
+def test_a_split_without_pictures_is_named(kaggle, tmp_path):
+    done = firmcast("evaluate", MODEL, "--held-out", kaggle, "--split", "Train", cwd=tmp_path)
+    assert done.code == 2
+    assert "Train holds no picture" in done.err
+
+
+def test_training_tells_accuracy_both_ways(leaking, tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    options = ("--data", leaking, "--epochs", "1", "--workers", "0", "--out", "made")
+    done = firmcast("train", "mask_cnn", *options, "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "1 of 7 pictures of Test stand in an earlier split, too" in done.err
+    found = [(one["split"], one["count"]) for one in done.json()["evaluations"]]
+    assert found == [("Validation", 6), ("Test", 7), ("Test without leaks", 6)] * 2
+    card = json.loads((tmp_path / "made" / "model.json").read_text())
+    assert [one["split"] for one in card["evaluation"]] == [split for split, _ in found]
+
+
+def test_training_mistakes(kaggle, tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    train = ("train", "mask_cnn", "--data", kaggle, "--epochs", "1")
+    (tmp_path / "file").write_text("in the way")
+    done = firmcast(*train, "--out", tmp_path / "file" / "below", cwd=tmp_path)
+    assert done.code == 2
+    assert "cannot make the folder" in done.err
+    held_out = tmp_path / "masks"
+    shutil.copytree(kaggle / "Test", held_out)
+    for file in (kaggle / "Train" / "WithMask").iterdir():
+        shutil.copy(file, held_out / "WithMask" / f"train {file.name}")
+    done = firmcast(*train, "--held-out", held_out, "--out", "made", cwd=tmp_path)
+    assert done.code == 2
+    assert "Train has no picture of mask once those that stand in the held-out set" in done.err
+    assert not (tmp_path / "made").exists()
+
+
 def test_accuracy_both_ways(leaking, tmp_path):
     done = firmcast("evaluate", MODEL, "--data", leaking, cwd=tmp_path)
     assert done.code == 0, done.err

@@ -88,6 +88,42 @@ def test_any_names_endings_and_junk(tmp_path, write):
     assert data.splits["Train"].load(14).shape == (40, 48, 3)
 
 
+def test_spelling_says_nothing_and_symbols_do(tmp_path, write):
+    names = [("cafe\u0301 au lait", "C", "C++", "-1"), ("Caf\u00e9_Au-Lait", "c", "c++", "-1")]
+    for split, spelled in zip(("Train", "Test"), names, strict=True):
+        for number, name in enumerate(spelled):
+            for index in range(4):
+                write(tmp_path / split / name / f"{index}.png", 100 * len(split) + 10 * number + index)
+    data = folder_set(tmp_path)
+    assert data.labels == ("-1", "C", "C++", "cafe\u0301 au lait")
+    assert data.counts()["Test"] == dict.fromkeys(data.labels, 4)
+
+
+def test_what_lies_beside_classes_is_counted(kaggle, write):
+    write(kaggle / "Train" / "loose.png", 900)
+    (kaggle / "read me").write_text("of this set")
+    elsewhere = write(kaggle.parent / "elsewhere" / "x.png", 901).parent
+    (kaggle / "Train" / "WithMask" / "more").symlink_to(elsewhere)
+    data = folder_set(kaggle)
+    assert data.left_alone == {"faces": {".png": 1, "more/": 1, "no ending": 1}}
+    assert sum(map(len, data.splits.values())) == 18
+
+
+def test_a_folder_of_sets_is_no_set(kaggle, tmp_path, write):
+    for index in range(3):
+        write(tmp_path / "k440" / "mask" / f"{index}.png", 950 + index)
+    with pytest.raises(UsageError, match=r"faces holds splits of its own: name each set alone"):
+        folder_set(tmp_path)
+
+
+def test_too_few_pictures_say_how_many(tmp_path, write):
+    for name in ("a", "b"):
+        for index in range(2):
+            write(tmp_path / name / f"{index}.png", 100 * ord(name) + index)
+    with pytest.raises(UsageError, match=r"no picture of class(.|\n)*three pictures of each class"):
+        folder_set(tmp_path)
+
+
 def test_a_name_that_is_no_text(tmp_path, write):
     for index in range(3):
         write(tmp_path / "a" / f"{index}.png", index)

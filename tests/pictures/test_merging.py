@@ -32,6 +32,13 @@ def split_of(data):
     return {file: name for name, split in data.splits.items() for file in split.files}
 
 
+def test_every_set_has_a_name_of_its_own(tmp_path, write):
+    places = [tmp_path / "a" / "k", tmp_path / "b" / "k", tmp_path / "c" / "k-2"]
+    for number, place in enumerate(places):
+        class_folders(place, write, 5000 * number)
+    assert folder_set(*places).name == "k + k-2 + k-2-2"
+
+
 def test_equal_pictures_of_a_split_are_left_out_once(kaggle, write):
     folder = kaggle / "Train" / "WithMask"
     shutil.copy(folder / "0.png", folder / "0 copy.png")

@@ -42,7 +42,6 @@ def test_user_files_and_build_folder_stay(tmp_path: Path) -> None:
     mine = {
         "user/notes.txt": b"mine",
         "cmake-build/firmware.elf": b"elf",
-        "report.json": b"{}",
         "sub/own.c": b"1",
     }
     for name, content in mine.items():
@@ -50,6 +49,16 @@ def test_user_files_and_build_folder_stay(tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
     write_project(NEW, folder)
     assert _tree(folder) == {**NEW.files, **mine}
+
+
+def test_a_report_goes_with_what_it_is_about(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write_project(OLD, folder)
+    (folder / "report.json").write_bytes(b"{}")
+    write_project(OLD, folder)
+    assert (folder / "report.json").read_bytes() == b"{}"
+    write_project(NEW, folder)
+    assert not (folder / "report.json").exists()
 
 
 def test_unchanged_files_keep_their_date(tmp_path: Path) -> None:
@@ -62,14 +71,15 @@ def test_unchanged_files_keep_their_date(tmp_path: Path) -> None:
     assert other.stat().st_mtime != 1
 
 
-# Three files replaced (two moves each), one that goes, one that comes.
-@pytest.mark.parametrize("failing", range(1, 9))
+# Three files replaced (two moves each), one that goes, one that comes, and the report that goes.
+@pytest.mark.parametrize("failing", range(1, 10))
 def test_failure_midway_leaves_the_old_project(
     failing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
     write_project(OLD, folder)
     (folder / "mine.txt").write_text("mine")
+    (folder / "report.json").write_text("{}")
     before = _tree(folder)
     _fail_from(failing, monkeypatch)
     with pytest.raises(UsageError, match="No space left"):
