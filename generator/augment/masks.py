@@ -240,9 +240,11 @@ def _alike(image: Image, across: tuple[float, float], down: tuple[float, float],
     pixels = patch.reshape(-1, 3).astype(np.float32)
     mean = np.median(pixels, axis=0)
     width = np.clip(np.abs(pixels - mean).mean(axis=0) * 2.2, 14, 40) * np.float32(spread)
-    distance = (((image - mean.astype(np.float32)) / width.astype(np.float32)) ** 2).sum(axis=2)
+    cv2 = opencv("augmentation")
+    away = (image - mean.astype(np.float32)) / width.astype(np.float32)
+    distance = cv2.transform(away * away, np.ones((1, 3), np.float32))
     alike = np.clip(1.6 - np.float32(0.2) * distance, 0, 1)
-    matte: _Matte = opencv("augmentation").blur(alike, (3, 3))
+    matte: _Matte = cv2.blur(alike, (3, 3))
     return matte
 
 

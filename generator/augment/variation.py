@@ -113,15 +113,16 @@ def relight(image: npt.NDArray[np.uint8], rng: np.random.Generator, how: Light) 
     lit = cv2.LUT(image, table[np.newaxis])
     saturation = 0.0 if rng.random() < how.grey else 1 + rng.uniform(-1, 1) * how.saturation
     mixing = np.eye(3) * saturation + np.array([0.299, 0.587, 0.114]) * (1 - saturation)
-    result: npt.NDArray[np.float32] = cv2.transform(lit, mixing.astype(np.float32)).astype(np.float32)
+    result: npt.NDArray[np.uint8] = cv2.transform(lit, mixing.astype(np.float32))
     if rng.random() < how.shadow:
         slope = rng.normal(0, 0.35, 2).astype(np.float32)
         x, y = (np.linspace(-1, 1, n, dtype=np.float32) for n in (width, height))
-        result *= np.clip(1 + slope[0] * x + slope[1] * y[:, np.newaxis], 0.3, 1.5)[..., np.newaxis]
+        light = np.clip(1 + slope[0] * x + slope[1] * y[:, np.newaxis], 0.3, 1.5)
+        result = as_bytes(result * light[..., np.newaxis])
     if rng.random() < how.noise:
-        sigma = rng.random() ** 2 * how.noise_sigma
-        result += rng.standard_normal(result.shape, dtype=np.float32) * np.float32(sigma)
-    return as_bytes(result)
+        sigma = np.float32(rng.random() ** 2 * how.noise_sigma)
+        result = as_bytes(result + rng.standard_normal(result.shape, dtype=np.float32) * sigma)
+    return result
 
 
 def as_bytes(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

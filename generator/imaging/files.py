@@ -67,7 +67,8 @@ def _decode(data: bytes, *, upright: bool) -> Image | None:
         return None
     pixels = np.asarray(decoded)
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
-        return np.ascontiguousarray(pixels[..., ::-1])
+        rgb: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        return rgb
     if pixels.dtype == np.uint16:
         pixels = (pixels.astype(np.uint32) + 128) // 257
     pixels = pixels.astype(np.uint32)

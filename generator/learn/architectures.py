@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from generator.errors import UsageError
+from generator.learn.centred import can_be_centred, centred
 from generator.quantize.keras import tensorflow
 
 
@@ -42,12 +43,14 @@ class Architecture:
     dropout: tuple[float, ...]
     layers: _Layers
 
-    def build(self, classes: int = 2, dropout: float = 1.0) -> Any:
+    def build(self, classes: int = 2, dropout: float = 1.0, *, is_centred: bool = False) -> Any:
         """Return a fresh ``keras.Model``: one sigmoid output, the probability of class 1, or N by softmax.
 
         Args:
             classes: 2 or more; the parameter count is that of two.
             dropout: factor on the dropout rates; 0 switches them off.
+            is_centred: whether layers see pixels around zero, unless the first of them pads; see
+                :mod:`~generator.learn.centred`.
 
         Raises:
             UsageError: fewer classes, or a rate that becomes 1 or more, or less than 0.
@@ -58,10 +61,14 @@ class Architecture:
         keras = tensorflow().keras
         inputs = keras.Input(self.input_shape, name="image")
         head = Head(1, "sigmoid") if classes == 2 else Head(classes, "softmax")
-        model = keras.Model(inputs, self.layers(keras.layers, inputs, rates, head), name=self.name)
+
+        def model_of(x: Any) -> Any:
+            return keras.Model(inputs, self.layers(keras.layers, x, rates, head), name=self.name)
+
+        model = model_of(inputs)
         if classes == 2 and self.parameters not in (None, model.count_params()):
             raise AssertionError(f"{self.name} has {model.count_params()} parameters, not {self.parameters}")
-        return model
+        return model_of(centred(inputs)) if is_centred and can_be_centred(model) else model
 
 
 ARCHITECTURES: dict[str, Architecture] = {}

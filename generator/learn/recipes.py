@@ -32,6 +32,7 @@ class Recipe:
         schedule: plateau: by 0.2 after 5 epochs without gain on Validation, as in the paper; cosine: a tenth
             in the first epoch, then falling to a hundredth in the last.
         dropout: factor on the network's dropout rates; 0 switches them off.
+        is_centred: whether the network sees pixels around zero while it learns; what comes out takes 0..1.
         label_smoothing: part of the truth that is spread over all classes, 0..1.
         patience: epochs without gain on Validation after which training stops; None goes on to the end.
         validation_copies: augmented Validation pictures, always the same, that decide which epoch is best,
@@ -47,6 +48,7 @@ class Recipe:
     learning_rate: float = 0.001
     schedule: Schedule = "plateau"
     dropout: float = 1.0
+    is_centred: bool = False
     label_smoothing: float = 0.0
     patience: int | None = None
     validation_copies: int = 0
@@ -91,6 +93,7 @@ ROBUST = Recipe(
     epochs=90,
     schedule="cosine",
     dropout=0.25,
+    is_centred=True,
     validation_copies=2_000,
     drawings=600,
 )

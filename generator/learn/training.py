@@ -14,6 +14,7 @@ import numpy as np
 
 from generator.errors import UsageError
 from generator.learn.architectures import Architecture
+from generator.learn.centred import take_weights
 from generator.learn.fitting import (
     Answers,
     Batches,
@@ -130,7 +131,7 @@ def train(
     )
     model, epochs = state.load(tf)
     if model is None:
-        model = network.build(classes, recipe.dropout)
+        model = network.build(classes, recipe.dropout, is_centred=recipe.is_centred)
         compile_for(model, recipe)
     else:
         progress(f"going on after epoch {len(epochs)}, which was finished before")
@@ -145,7 +146,7 @@ def train(
 
     # A fresh model has no optimizer, whose state would triple the file, and the rates of its own.
     final = network.build(classes)
-    final.set_weights(tf.keras.models.load_model(state.best_path, compile=False).get_weights())
+    take_weights(final, tf.keras.models.load_model(state.best_path, compile=False))
     path = out_dir / f"{network.name}.keras"
     unfinished = out_dir / f".{network.name}.unfinished.keras"
     final.save(unfinished)
