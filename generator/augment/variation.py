@@ -29,9 +29,9 @@ class Framing:
         reflected: whether edges are always mirrored outwards, never smeared or filled with a colour.
     """
 
-    rotation_degrees: float = 14.0
-    shift: float = 0.08
-    smaller: float = 0.75
+    rotation_degrees: float = 17.0
+    shift: float = 0.14
+    smaller: float = 0.7
     larger: float = 1.35
     aspect: float = 0.12
     shear: float = 0.05

@@ -90,9 +90,9 @@ PAPER = Recipe("paper", Epoch(augmentation=STANDARD))
 ROBUST = Recipe(
     "robust",
     Epoch(originals=False, copies=20_000, augmentation=FACES, each_interpolation=False, balanced=True),
-    epochs=90,
+    epochs=300,
     schedule="cosine",
-    dropout=0.25,
+    dropout=0.5,
     is_centred=True,
     validation_copies=2_000,
     drawings=600,
