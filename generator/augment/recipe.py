@@ -52,6 +52,7 @@ class Augmentation:
 STANDARD = Augmentation(
     framing=Framing(
         rotation_degrees=8,
+        shift=0.08,
         smaller=0.88,
         larger=1.12,
         aspect=0,
