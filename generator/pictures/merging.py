@@ -31,6 +31,7 @@ Splitting: TypeAlias = Literal["given", "clean"]
 SPLITTINGS: tuple[Splitting, ...] = ("given", "clean")
 
 _WEIGHTS: Mapping[SplitName, int] = {"Train": 8, "Validation": 1, "Test": 1}
+_FEWEST = len(_WEIGHTS)  # pictures of a class, one for each split
 
 
 @dataclass(frozen=True)
@@ -336,8 +337,8 @@ def _check(
             f"  {pictures} pictures are {len(groups)} apart from near-duplicates, which stay in one split; "
             "folders Train, Validation and Test, or another set held out, say what goes where"
         )
-    elif splits_made:
-        lines.append("  splits are made of three pictures of each class, or more")
+    elif splits_made and pictures < _FEWEST * len(classes):
+        lines.append(f"  splits are made of {_FEWEST} pictures of each class, or more")
     bad = [f"{one.file}: {one.reason}" for one in data.left_out if one.kind in ("unreadable", "conflict")]
     lines += [f"  left out {line}" for line in some_of(bad)]
     raise UsageError("\n".join(lines))

@@ -120,7 +120,7 @@ def test_too_few_pictures_say_how_many(tmp_path, write):
     for name in ("a", "b"):
         for index in range(2):
             write(tmp_path / name / f"{index}.png", 100 * ord(name) + index)
-    with pytest.raises(UsageError, match=r"no picture of class(.|\n)*three pictures of each class"):
+    with pytest.raises(UsageError, match=r"no picture of class(.|\n)*made of 3 pictures of each class"):
         folder_set(tmp_path)
 
 
