@@ -211,7 +211,7 @@ def _shortfall(measured: Sequence[_Measured]) -> str:
         interval = last.accuracy_interval
         place = (
             "within the interval of ours"
-            if interval.low <= theirs <= interval.high
+            if round(interval.low, 4) <= theirs <= round(interval.high, 4)  # it gives two decimals
             else "outside the interval of ours"
         )
         lines.append(
