@@ -16,7 +16,7 @@ from generator.commands.sweep import chosen_networks
 from generator.commands.train import copies_option, copies_wished
 from generator.commands.typed import typed
 from generator.learn.recipes import PAPER, RECIPES, ROBUST, fitted
-from generator.pictures import Splitting
+from generator.pictures import Splitting, open_data
 from generator.report.plotting import require_matplotlib
 from generator.study import PARTS, Study, run_study
 from generator.study.pictures import read_groups, study_sets
@@ -115,8 +115,11 @@ def study(
     require_matplotlib()  # before anything takes time
     networks = chosen_networks(chosen)
     wanted = copies_wished(copies)
-    images = read_data(data, (), splitting, output)
-    joint = read_data(data, held_out, splitting, output) if held_out else None
+    if held_out:  # what is left out is told once, of all folders
+        joint = read_data(data, held_out, splitting, output)
+        images = open_data(data, splitting=splitting)
+    else:
+        joint, images = None, read_data(data, (), splitting, output)
     images, judged = study_sets(images, joint)
     if images.is_synthetic:
         output.say(SYNTHETIC_NOTE)
