@@ -17,7 +17,8 @@ from tests.support.cli import ROOT
 PYTHON_FOLDERS = ("generator", "tests", "benchmarks", "docs", "renode")
 # A package imports only what stands on a line before it (docs/architecture.md).
 ORDER = (
-    ("errors", "assets", "records", "workers"),
+    ("errors",),
+    ("assets", "records", "workers"),
     ("graph",),
     ("convert",),
     ("catalog", "arithmetic"),
