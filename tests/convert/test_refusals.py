@@ -21,7 +21,7 @@ from generator.read import read_tflite_bytes
 from tests.convert.networks import Network, model_of
 from tests.support.cli import ROOT, firmcast
 
-SLOWEST_S = 10.0
+SLOWEST_S = 3.0
 
 
 def problems_of(model: Any) -> tuple[str, ...]:

@@ -437,7 +437,7 @@ def test_a_silent_device_is_named() -> None:
     started = time.monotonic()
     with pytest.raises(TargetError, match=r"did not answer IDENTIFY \(3 attempts of 0.05 s\)"):
         Client(line, timeout_s=0.05, attempts=3).identify()
-    assert 0.14 < time.monotonic() - started < 5
+    assert 0.14 < time.monotonic() - started < 1
     assert len(set(line.requests)) == 1
     assert len(line.requests) == 3
 
@@ -446,15 +446,15 @@ def test_a_device_that_is_known_to_wait_costs_no_time() -> None:
     started = time.monotonic()
     with pytest.raises(TargetError, match="did not answer"):
         Client(Scripted(), timeout_s=100).identify()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 1
 
 
 def test_corrupt_answers_are_counted() -> None:
     line = Scripted(lambda request: reply(IDENTITY)(request)[:-3] + b"\xff\0", early=False)
     started = time.monotonic()
     with pytest.raises(TargetError, match=r"5 corrupt frames came"):
-        Client(line, timeout_s=10).identify()
-    assert time.monotonic() - started < 9  # no wait for a response that has come and was spoilt
+        Client(line, timeout_s=1).identify()
+    assert time.monotonic() - started < 0.9  # no wait for a response that has come and was spoilt
 
 
 def test_a_client_identifies_the_device_first() -> None:
