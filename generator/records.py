@@ -12,9 +12,9 @@ from generator.errors import UsageError
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that is there complete or not at all. Raises UsageError if it cannot be."""
-    make_folder(path.parent)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(content)
         unfinished.replace(path)
     except OSError as error:

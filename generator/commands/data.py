@@ -16,7 +16,7 @@ from rich.table import Table
 
 from generator.commands.output import Output, output_options
 from generator.errors import UsageError
-from generator.pictures import SPLITTINGS, ImageSet, SplitName, Splitting, find_leaks, open_data
+from generator.pictures import SPLITTINGS, ImageSet, Splitting, find_leaks, open_data
 from generator.pictures.report import DataReport, Sizes, describe, draw_sheet
 from generator.pictures.sets import some_of
 
@@ -75,15 +75,13 @@ def read_data(
     return images
 
 
-def say_leaks(images: ImageSet, splits: Sequence[SplitName], output: Output) -> dict[SplitName, int]:
-    """Say how many pictures of these splits stand in an earlier one, too, and return it, without zeros."""
-    counts = Counter(leak.split for leak in find_leaks(images) if leak.split in splits)
-    for split, count in counts.items():
+def say_leaks(images: ImageSet, output: Output) -> None:
+    """Say how many pictures of each split stand in an earlier one, too."""
+    for split, count in Counter(leak.split for leak in find_leaks(images)).items():
         output.say(
             f"{count:,} of {len(images.splits[split]):,} pictures of {split} stand in an earlier split, too: "
             "accuracy on them flatters (python -m generator data names them)"
         )
-    return dict(counts)
 
 
 @click.command()

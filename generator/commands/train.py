@@ -122,7 +122,7 @@ def train(
     for split in dict.fromkeys(evaluation.split for evaluation in outcome.evaluations):
         columns = [Column(e) for e in outcome.evaluations if e.split == split]
         print_evaluation(columns, PAPER.get(arch), output.results)
-    say_leaks(images, ("Validation", "Test"), output)
+    say_leaks(images, output)
     output.say(f"wrote {folder}: build it with python -m generator build {folder}")
     output.json(
         {

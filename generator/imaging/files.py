@@ -56,6 +56,7 @@ def decode_image(data: bytes, file: str | PathLike[str]) -> Image:
 
 def _decode(data: bytes, *, upright: bool) -> Image | None:
     cv2 = opencv("reading images")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is in our messages
     try:
         # "Unchanged" keeps alpha and 16 bits for the conversion below, but leaves a JPEG's orientation alone.
         decoded = cv2.imdecode(

@@ -8,7 +8,7 @@ from generator.errors import MissingToolError
 
 
 def opencv(purpose: str) -> Any:
-    """Return the ``cv2`` module, told not to write to the terminal: what went wrong is in our messages.
+    """Return the ``cv2`` module.
 
     Raises:
         MissingToolError: it is not installed; the message says that ``purpose`` needs it.
@@ -17,5 +17,4 @@ def opencv(purpose: str) -> Any:
         import cv2
     except ImportError as error:
         raise MissingToolError(f"{purpose} needs OpenCV: pip install 'firmcast[image]'") from error
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

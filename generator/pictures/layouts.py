@@ -94,14 +94,14 @@ def find_pictures(root: Path) -> PictureFolder:
             f"{root}: needs at least two class folders, such as WithMask and WithoutMask (or Train, "
             f"Validation and Test with these in each); found {names}"
         )
-    for folder in _folders(top):
-        if splits and folder not in splits.values():
-            alone[f"{printable(folder.name)}/"] += 1
-        elif not splits and any(split_folders(folder).values()):
-            raise UsageError(
-                f"{root}: {printable(folder.name)} holds splits of its own: name each set alone, as in "
-                f"{folder}; folders of splits hold folders of classes, not the other way round"
-            )
+    if splits:
+        others = (folder for folder in _folders(top) if folder not in splits.values())
+        alone.update(f"{printable(folder.name)}/" for folder in others)
+    elif nested := next((folder for folder in _folders(top) if any(split_folders(folder).values())), None):
+        raise UsageError(
+            f"{root}: {printable(nested.name)} holds splits of its own: name each set alone, as in "
+            f"{nested}; folders of splits hold folders of classes, not the other way round"
+        )
     order = _in_order(classes)
     return PictureFolder(
         root,

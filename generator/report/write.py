@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from generator.errors import UsageError
+from generator.records import write_whole
 from generator.report.schema import Report
 
 FILE_NAME = "report.json"
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Replace the report in ``folder`` whole or not at all."""
+    """Replace the report in ``folder`` whole or not at all. Raises UsageError if it cannot be."""
     path = folder / FILE_NAME
-    unfinished = folder / f".{FILE_NAME}"
-    try:
-        unfinished.write_text(report.model_dump_json(indent=2) + "\n", "utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, (report.model_dump_json(indent=2) + "\n").encode())
     return path

@@ -302,7 +302,7 @@ def test_picture_is_a_png_and_always_the_same(target: Host, tmp_path: Path) -> N
         assert pictures[-1].startswith(b"\x89PNG\r\n\x1a\n")
     assert pictures[0] == pictures[1]
     assert len(set(pictures)) == 3
-    with pytest.raises(UsageError, match="cannot make the folder"):
+    with pytest.raises(UsageError, match="cannot write"):
         draw(image, tmp_path / "new" / "0.png" / "below.png")
 
 
